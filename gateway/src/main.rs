@@ -1,0 +1,2 @@
+//! The `commutator` binary.
+fn main() {}

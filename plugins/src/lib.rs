@@ -1,0 +1,1 @@
+//! Signals, policy and plugins.
