@@ -1,1 +1,5 @@
 //! Signals, policy and plugins.
+
+pub mod problem;
+pub mod secret;
+pub mod units;
