@@ -11,4 +11,7 @@ pub mod finding;
 pub mod json;
 pub mod model;
 pub mod plugin;
+pub mod problem;
+pub mod secret;
 pub mod signal;
+pub mod units;
