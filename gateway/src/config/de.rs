@@ -12,7 +12,7 @@ use serde::{
 
 use super::{
     de_hole::Hole,
-    message::{At, DeError, What},
+    message::{At, DeError, MAPPING, What},
     secret_file::Files,
     tree::{Entry, Kind, Node, NodeId, Scalar, Status, Tree},
 };
@@ -164,6 +164,21 @@ impl<'de> Deserializer<'de> for NodeDe<'_> {
         }
     }
 
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, DeError> {
+        // `serde` would take a list for the fields in their order.
+        match &self.node().kind {
+            Kind::Seq(_) => Err(DeError::new(What::Type {
+                expected: MAPPING.into(),
+            })),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
     fn deserialize_enum<V: Visitor<'de>>(
         self,
         _: &'static str,
@@ -203,7 +218,7 @@ impl<'de> Deserializer<'de> for NodeDe<'_> {
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 bytes byte_buf unit unit_struct seq tuple
-        tuple_struct map struct identifier ignored_any
+        tuple_struct map identifier ignored_any
     }
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use commutator_plugins::problem::Severity;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::snippet::Snippet;
 
@@ -24,8 +24,13 @@ pub(crate) struct Diagnostic {
     pub(crate) message: String,
     /// What to do about it.
     pub(crate) hint: Option<String>,
-    #[serde(skip)]
+    /// The line itself, secrets masked.
+    #[serde(serialize_with = "line_only")]
     pub(super) snippet: Snippet,
+}
+
+fn line_only<S: Serializer>(snippet: &Snippet, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&snippet.line)
 }
 
 impl fmt::Display for Diagnostic {

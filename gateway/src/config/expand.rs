@@ -43,10 +43,11 @@ fn set(node: &mut Node, new: String, new_expanded: Expanded) {
     } = &mut node.kind
     {
         // `threads: ${THREADS}` is a number where the variable holds one; quotes keep it a string.
-        *value = if *plain {
-            core_schema(&new)
-        } else {
-            Scalar::Str
+        // Never nothing: a variable set to nothing must not switch off an optional token unseen.
+        *value = match core_schema(&new) {
+            Scalar::Null => Scalar::Str,
+            value if *plain => value,
+            _ => Scalar::Str,
         };
         *text = new;
         *expanded = Some(new_expanded);

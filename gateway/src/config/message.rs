@@ -121,7 +121,7 @@ impl de::Error for DeError {
 }
 
 const LIST: &str = "a list";
-const MAPPING: &str = "a mapping";
+pub(super) const MAPPING: &str = "a mapping";
 const NUMBER: &str = "number";
 const BOOL: &str = "`true` or `false`";
 
@@ -152,12 +152,16 @@ fn expectation(expected: &str) -> String {
 /// The kind of a node, as the operator sees it.
 fn found(tree: &Tree, id: NodeId) -> &'static str {
     match &tree.nodes[id].kind {
+        Kind::Seq(items) if items.is_empty() => "an empty list",
+        Kind::Map(entries) if entries.is_empty() => "an empty mapping",
         Kind::Seq(_) => LIST,
         Kind::Map(_) => MAPPING,
-        Kind::Scalar { value, .. } => match value {
+        Kind::Scalar { value, text, .. } => match value {
+            Scalar::Str if text.is_empty() => "an empty string",
             Scalar::Null => "nothing",
             Scalar::Bool(_) => "a boolean",
-            Scalar::Int(_) | Scalar::Big(_) | Scalar::Float(_) => "a number",
+            Scalar::Int(_) | Scalar::Big(_) => "a number",
+            Scalar::Float(_) => "a number with a fraction",
             Scalar::Str => "a string",
         },
     }

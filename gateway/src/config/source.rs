@@ -1,24 +1,41 @@
 //! The text of a configuration together with its tree: turns places into lines.
 
+use std::fmt;
+
 use commutator_plugins::problem::Problems;
 
 use super::{
     error::{ConfigErrors, Diagnostic},
     path,
     snippet::{self, snippet},
-    tree::{Finding, Pos, Span, Tree},
+    tree::{Finding, Kind, Pos, Span, Tree},
 };
 
 /// A configuration file as it was read, for showing where a mistake stands.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Source {
     name: String,
     text: String,
     tree: Tree,
 }
 
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Source {
-    pub(super) fn new(name: &str, text: &str, tree: Tree) -> Self {
+    pub(super) fn new(name: &str, text: &str, mut tree: Tree) -> Self {
+        // Only places are needed from here on, and the texts hold the values of variables.
+        for node in &mut tree.nodes {
+            if let Kind::Scalar { text, expanded, .. } = &mut node.kind {
+                text.clear();
+                *expanded = None;
+            }
+        }
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         Self {
             name: name.to_owned(),

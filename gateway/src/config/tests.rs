@@ -5,6 +5,7 @@
 mod mistakes;
 mod random;
 mod reads;
+mod reference;
 mod secrets;
 mod toy;
 

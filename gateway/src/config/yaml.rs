@@ -4,13 +4,16 @@ use std::{borrow::Cow, collections::HashMap};
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle, Tag};
 
-use super::tree::{Entry, Finding, Kind, NodeId, Pos, Scalar, Span, Tree};
+use super::tree::{Entry, Finding, Kind, NodeId, Pos, Scalar, Span, Status, Tree};
 
 /// Levels of nesting. Rules need two a level; `serde` recurses as deep as the file does.
 const MAX_DEPTH: usize = 64;
 
 /// Nodes after expanding aliases, so that a small file cannot become a large tree.
 const MAX_NODES: usize = 200_000;
+
+/// Bytes of text in what aliases repeat, for the same reason.
+const MAX_COPIED: usize = 16 << 20;
 
 /// Reads `text`. The findings are mistakes of syntax; the tree is unusable after one that hides the rest.
 pub(super) fn parse(text: &str) -> (Tree, Vec<Finding>) {
@@ -94,6 +97,8 @@ struct Builder {
     anchors: HashMap<usize, NodeId>,
     root: Option<NodeId>,
     documents: usize,
+    /// Bytes of text that aliases have repeated.
+    copied: usize,
     found: Vec<Finding>,
 }
 
@@ -147,36 +152,38 @@ impl Builder {
         }
         let plain = style == ScalarStyle::Plain;
         let resolved = match tag {
-            None if plain => core_schema(&value),
-            None => Scalar::Str,
+            None if plain => Some(core_schema(&value)),
+            None => Some(Scalar::Str),
             Some(tag) => self.tagged(&value, style, tag, at),
         };
+        let is_known = resolved.is_some();
         let kind = Kind::Scalar {
-            value: resolved,
+            value: resolved.unwrap_or(Scalar::Str),
             text: value.into_owned(),
             plain: plain && tag.is_none(),
             expanded: None,
         };
         let id = self.tree.add(at, kind);
+        if !is_known {
+            self.tree.nodes[id].status = Status::Hole(0);
+        }
         self.anchor(anchor, id);
         self.attach(id)
     }
 
-    fn tagged(&mut self, value: &str, style: ScalarStyle, tag: &Tag, at: Span) -> Scalar {
+    /// The value of a scalar with a tag; `None`, and a finding, if the tag does not fit.
+    fn tagged(&mut self, value: &str, style: ScalarStyle, tag: &Tag, at: Span) -> Option<Scalar> {
         let resolved = if tag.is_yaml_core_schema() {
             let tag = Cow::Borrowed(tag);
             saphyr::Scalar::parse_from_cow_and_metadata(value.into(), style, Some(&tag))
         } else {
             None
         };
-        match resolved {
-            Some(resolved) => from_saphyr(&resolved),
-            None => {
-                let message = format!("the tag `{tag}` is not supported here");
-                self.found.push(Finding::error(at, message));
-                Scalar::Str
-            }
+        if resolved.is_none() {
+            let message = format!("the tag `{tag}` is not supported here");
+            self.found.push(Finding::error(at, message));
         }
+        resolved.as_ref().map(from_saphyr)
     }
 
     fn open(
@@ -250,6 +257,15 @@ impl Builder {
         }
         if self.tree.nodes.len() > MAX_NODES {
             let message = format!("more than {MAX_NODES} values, aliases expanded");
+            return Err(Finding::error(at, message));
+        }
+        self.copied += match &self.tree.nodes[from].kind {
+            Kind::Scalar { text, .. } => text.len(),
+            Kind::Seq(_) => 0,
+            Kind::Map(entries) => entries.iter().map(|entry| entry.key.len()).sum(),
+        };
+        if self.copied > MAX_COPIED {
+            let message = format!("more than {MAX_COPIED} bytes, aliases expanded");
             return Err(Finding::error(at, message));
         }
         let mut node = self.tree.nodes[from].clone();
@@ -383,19 +399,43 @@ fn from_saphyr(scalar: &saphyr::Scalar<'_>) -> Scalar {
 
 fn scan_error(text: &str, error: &saphyr_parser::ScanError) -> Fatal {
     let at = pos(error.marker());
+    if error.info().contains("unknown anchor") {
+        return Finding::error(Span::at(at), "an alias without its anchor")
+            .hint("the anchor (`&name`) must stand above the alias");
+    }
     let finding = Finding::error(Span::at(at), format!("not valid YAML: {}", error.info()));
-    let line = super::snippet::lines(text)
-        .get(at.line.saturating_sub(1))
-        .copied()
-        .unwrap_or_default();
+    let lines = super::snippet::lines(text);
+    let line = lines.get(at.line.saturating_sub(1)).unwrap_or(&"");
     let indent = line.len() - line.trim_start().len();
+    let above = &lines[..at.line.saturating_sub(1).min(lines.len())];
     if line[..indent].contains('\t') {
         finding.hint("indent with spaces, not with tabs")
     } else if line.contains("${") {
         finding.hint("put quotes around a value with `${...}`")
     } else if line.matches(": ").count() > 1 {
         finding.hint("put quotes around a value that contains `: `")
+    } else if let Some(open) = open_bracket(above) {
+        finding.hint(format!(
+            "the `{}` in line {} may not be closed",
+            open.1, open.0
+        ))
     } else {
         finding
     }
+}
+
+/// Line and bracket of the last list or mapping left open, as far as one can tell without parsing.
+fn open_bracket(lines: &[&str]) -> Option<(usize, char)> {
+    let mut open = Vec::new();
+    for (number, line) in lines.iter().enumerate() {
+        let code = line.split(" #").next().unwrap_or_default();
+        for c in code.chars() {
+            match c {
+                '[' | '{' => open.push((number + 1, c)),
+                ']' | '}' => drop(open.pop()),
+                _ => {}
+            }
+        }
+    }
+    open.pop()
 }

@@ -85,6 +85,8 @@ fn shown(text: &str) -> String {
     "version: 1\nautomatic:\n  - a\n  - \"x ${MODEL} y\"\nthreads: ${THREADZ}\n"
 )]
 #[case::bad_reference("version: 1\nautomatic: [\"${\", \"${a b}\"]\n")]
+#[case::variable_in_flow_list("version: 1\nautomatic: [${WORD}, b]\n")]
+#[case::variable_is_empty("version: 1\nthreads: ${EMPTY}\n")]
 #[case::variable_of_wrong_type("version: 1\nthreads: ${WORD}\n")]
 #[case::mistake_in_alias(
     "version: 1\nmodels:\n  a: &a\n    cluster: 7\n  b: *a\n  c:\n    <<: *a\n    weight: 9\n"
@@ -175,11 +177,16 @@ fn bombs_are_refused() {
 
     let deep = format!(
         "version: 1\nnotes: {}{}\n",
-        "[".repeat(5000),
-        "]".repeat(5000)
+        "[".repeat(200),
+        "]".repeat(200)
     );
     let errors = read(&deep).unwrap_err().to_string();
     assert!(errors.contains("nested deeper than 64"), "{errors}");
+
+    let long = "x".repeat(100_000);
+    let uses = "*a, ".repeat(1000);
+    let errors = read(&format!("version: 1\nnotes: [&a {long}, {uses}]\n")).unwrap_err();
+    assert!(errors.to_string().contains("aliases expanded"), "{errors}");
 
     let mut chain = String::from("version: 1\nnotes:\n  a0: &a0 [[[[[[[[[[x]]]]]]]]]]\n");
     for i in 1..12 {
