@@ -1,2 +1,4 @@
 //! The `commutator` binary.
+mod cluster;
+
 fn main() {}
