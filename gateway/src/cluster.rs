@@ -14,7 +14,7 @@
 mod admission;
 mod balance;
 mod clock;
-pub mod config;
+pub(crate) mod config;
 mod discovery;
 mod ejection;
 mod endpoint;
@@ -28,16 +28,16 @@ mod retry;
 mod status;
 mod view;
 
-pub use admission::{InFlight, Rejected};
-pub use config::ClusterConfig;
-pub use ejection::EjectionCause;
-pub use endpoint::{Endpoint, Picked};
-pub use observer::{ClusterObserver, NoObserver};
-pub use peer::ClusterError;
-pub use readiness::{ListedModel, State, Verdict};
-pub use reconcile::Clusters;
-pub use report::Outcome;
-pub use status::{ClusterStatus, EndpointStatus};
+pub(crate) use admission::{InFlight, Rejected};
+pub(crate) use config::ClusterConfig;
+pub(crate) use ejection::EjectionCause;
+pub(crate) use endpoint::{Endpoint, Picked};
+pub(crate) use observer::{ClusterObserver, NoObserver};
+pub(crate) use peer::ClusterError;
+pub(crate) use readiness::{ListedModel, State, Verdict};
+pub(crate) use reconcile::Clusters;
+pub(crate) use report::Outcome;
+pub(crate) use status::{ClusterStatus, EndpointStatus};
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
@@ -61,7 +61,7 @@ use retry::RetryBudget;
 use view::{Pool, View};
 
 /// A set of frontends that serve the same models. Its tasks stop when the last `Arc` is dropped.
-pub struct Cluster {
+pub(crate) struct Cluster {
     this: Weak<Self>,
     config: ClusterConfig,
     models: Vec<String>,
@@ -80,7 +80,7 @@ pub struct Cluster {
 
 /// Why no endpoint can take a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NoEndpoint {
+pub(crate) enum NoEndpoint {
     /// Discovery has found no endpoint.
     #[error("the cluster has no endpoint")]
     NoneKnown,
@@ -97,11 +97,11 @@ pub enum NoEndpoint {
 
 /// How many endpoints can serve a model now.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Offer {
+pub(crate) struct Offer {
     /// Those that would get a request: ready for the model and not draining.
-    pub ready: usize,
+    pub(crate) ready: usize,
     /// All endpoints of the cluster.
-    pub endpoints: usize,
+    pub(crate) endpoints: usize,
 }
 
 impl Cluster {
@@ -110,7 +110,7 @@ impl Cluster {
     ///
     /// # Errors
     /// When a file that the configuration names cannot be used.
-    pub fn start(
+    pub(crate) fn start(
         config: ClusterConfig,
         models: Vec<String>,
         runtime: &Handle,
@@ -167,12 +167,12 @@ impl Cluster {
     }
 
     /// Its configuration.
-    pub fn config(&self) -> &ClusterConfig {
+    pub(crate) fn config(&self) -> &ClusterConfig {
         &self.config
     }
 
     /// The upstream names of the models that the policy routes here.
-    pub fn models(&self) -> &[String] {
+    pub(crate) fn models(&self) -> &[String] {
         &self.models
     }
 
@@ -180,7 +180,7 @@ impl Cluster {
     ///
     /// # Errors
     /// When the queue is full or the request waited too long.
-    pub async fn admit(&self) -> Result<InFlight, Rejected> {
+    pub(crate) async fn admit(&self) -> Result<InFlight, Rejected> {
         let name = &self.config.name;
         let on_queue = |waiting| self.observer.waiting(name, waiting);
         let result = self.admission.admit(on_queue).await;
@@ -200,7 +200,7 @@ impl Cluster {
     ///
     /// # Errors
     /// With the reason when there is none.
-    pub fn pick(
+    pub(crate) fn pick(
         &self,
         model: &str,
         key: Option<u64>,
@@ -265,30 +265,30 @@ impl Cluster {
 
     /// How to connect to an endpoint, with the configured TLS, protocol and timeouts. The caller
     /// sets what differs between requests, such as the time to the first byte.
-    pub fn peer(&self, endpoint: &Endpoint) -> HttpPeer {
+    pub(crate) fn peer(&self, endpoint: &Endpoint) -> HttpPeer {
         self.template.peer(endpoint.addr())
     }
 
     /// The `host` header for a request to an endpoint.
-    pub fn host(&self, endpoint: &Endpoint) -> HeaderValue {
+    pub(crate) fn host(&self, endpoint: &Endpoint) -> HeaderValue {
         self.template.host(endpoint.addr())
     }
 
     /// Counts a request, once however often it is tried: the base of the retry budget.
-    pub fn record_request(&self) {
+    pub(crate) fn record_request(&self) {
         self.budget.record_request(self.clock.now());
     }
 
     /// Takes one retry out of the budget. False when it is used up: then the request must not be
     /// tried again. `retries.max` is the caller's to count.
-    pub fn may_retry(&self) -> bool {
+    pub(crate) fn may_retry(&self) -> bool {
         let granted = self.budget.try_take(self.clock.now());
         self.observer.retry(&self.config.name, granted);
         granted
     }
 
     /// How many endpoints can serve a model now.
-    pub fn offers(&self, model: &str) -> Offer {
+    pub(crate) fn offers(&self, model: &str) -> Offer {
         let view = self.view.load();
         let pool = self.pool(&view, model);
         Offer {
@@ -300,7 +300,7 @@ impl Cluster {
     }
 
     /// Whether one endpoint can serve a model of the policy (any model, if the policy names none).
-    pub fn is_ready(&self) -> bool {
+    pub(crate) fn is_ready(&self) -> bool {
         let view = self.view.load();
         if self.config.readiness.mode == ReadinessMode::None {
             return view.all.endpoints.iter().any(|e| !e.is_draining());
@@ -312,7 +312,7 @@ impl Cluster {
     }
 
     /// Waits until [`Self::is_ready`].
-    pub async fn ready(&self) {
+    pub(crate) async fn ready(&self) {
         let mut changed = self.changed.subscribe();
         while !self.is_ready() {
             // The sender lives as long as `self`.
@@ -321,7 +321,7 @@ impl Cluster {
     }
 
     /// The models that the reachable endpoints list, each once.
-    pub fn listed_models(&self) -> Vec<ListedModel> {
+    pub(crate) fn listed_models(&self) -> Vec<ListedModel> {
         let mut models: Vec<ListedModel> = Vec::new();
         for endpoint in &self.view.load().all.endpoints {
             for listed in &endpoint.probed.load().listed {

@@ -10,7 +10,7 @@ use super::config::LimitsConfig;
 
 /// Why a request was not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Rejected {
+pub(crate) enum Rejected {
     /// The queue has no place left.
     #[error("the cluster's queue is full")]
     QueueFull,
@@ -22,7 +22,7 @@ pub enum Rejected {
 /// A place in the cluster, from admission to the end of the answer. Dropping it lets the next
 /// request in.
 #[derive(Debug)]
-pub struct InFlight {
+pub(crate) struct InFlight {
     _slot: Option<OwnedSemaphorePermit>,
     admission: Arc<Admission>,
     waited: Duration,
@@ -30,7 +30,7 @@ pub struct InFlight {
 
 impl InFlight {
     /// How long the request waited in the queue.
-    pub fn waited(&self) -> Duration {
+    pub(crate) fn waited(&self) -> Duration {
         self.waited
     }
 }

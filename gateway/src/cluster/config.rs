@@ -3,62 +3,62 @@
 mod balance;
 mod endpoints;
 mod rules;
-mod units;
 
-pub use balance::{Balance, ConsistentHash, HashKey, PromptPrefix};
-pub use endpoints::{DnsEndpoints, EndpointsConfig, FileEndpoints, SrvEndpoints, StaticEndpoint};
-pub use rules::ConfigProblem;
-pub use units::HumanDuration;
+pub(crate) use balance::{Balance, ConsistentHash, HashKey, PromptPrefix};
+pub(crate) use endpoints::{
+    DnsEndpoints, EndpointsConfig, FileEndpoints, SrvEndpoints, StaticEndpoint,
+};
 
 use std::path::PathBuf;
 
+use commutator_plugins::units::HumanDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A set of Dynamo frontends that serve the same models.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ClusterConfig {
+pub(crate) struct ClusterConfig {
     /// The name by which models refer to this cluster; also the `cluster` label of its metrics.
-    pub name: String,
+    pub(crate) name: String,
     /// Where the frontends are: exactly one of `static`, `dns`, `srv` or `file`.
-    pub endpoints: EndpointsConfig,
+    pub(crate) endpoints: EndpointsConfig,
     /// How one of the ready frontends is chosen for a request.
     #[serde(default)]
-    pub balance: Balance,
+    pub(crate) balance: Balance,
     /// How the gateway learns which models a frontend can serve now.
     #[serde(default)]
-    pub readiness: ReadinessConfig,
+    pub(crate) readiness: ReadinessConfig,
     /// When a frontend that keeps failing is left out for a while.
     #[serde(default)]
-    pub ejection: EjectionConfig,
+    pub(crate) ejection: EjectionConfig,
     /// How a frontend that has just become ready is led up to its full share.
     #[serde(default)]
-    pub slow_start: SlowStartConfig,
+    pub(crate) slow_start: SlowStartConfig,
     /// How many requests may be in the cluster or wait for it.
     #[serde(default)]
-    pub limits: LimitsConfig,
+    pub(crate) limits: LimitsConfig,
     /// How long each step of a request may take.
     #[serde(default)]
-    pub timeouts: TimeoutsConfig,
+    pub(crate) timeouts: TimeoutsConfig,
     /// How often a failed request may be sent to another frontend.
     #[serde(default)]
-    pub retries: RetriesConfig,
+    pub(crate) retries: RetriesConfig,
     /// TLS towards the frontends. Without it the connection is in clear text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub tls: Option<UpstreamTls>,
+    pub(crate) tls: Option<UpstreamTls>,
     /// The HTTP version towards the frontends.
     #[serde(default)]
-    pub protocol: Protocol,
+    pub(crate) protocol: Protocol,
     /// The `host` header sent upstream. Default: the name in `dns`, else the frontend's address.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub host: Option<String>,
+    pub(crate) host: Option<String>,
 }
 
 /// The HTTP version towards the frontends.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Protocol {
+pub(crate) enum Protocol {
     /// HTTP/1.1 with kept connections. The default: Dynamo's sockets delay small writes, which the
     /// gateway can undo on an HTTP/1.1 connection but not on a shared HTTP/2 one.
     #[default]
@@ -70,17 +70,17 @@ pub enum Protocol {
 /// How the gateway learns which models a frontend can serve now.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct ReadinessConfig {
+pub(crate) struct ReadinessConfig {
     /// `models` asks each frontend for its models; `none` takes every frontend as ready for all.
-    pub mode: ReadinessMode,
+    pub(crate) mode: ReadinessMode,
     /// Time between two rounds of questions to one frontend; varied by a tenth.
-    pub interval: HumanDuration,
+    pub(crate) interval: HumanDuration,
     /// Time for each answer, connecting included.
-    pub timeout: HumanDuration,
+    pub(crate) timeout: HumanDuration,
     /// Rounds in a row without an answer after which a frontend counts as unreachable. Answers
     /// that say "not ready" count at once.
     #[schemars(range(min = 1))]
-    pub failure_threshold: u32,
+    pub(crate) failure_threshold: u32,
 }
 
 impl Default for ReadinessConfig {
@@ -97,7 +97,7 @@ impl Default for ReadinessConfig {
 /// What a frontend is asked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum ReadinessMode {
+pub(crate) enum ReadinessMode {
     /// `GET /v1/models` and, for each model of the policy, `GET /v1/models/{id}/ready`. A server
     /// that lacks the second is judged by the first.
     #[default]
@@ -109,19 +109,19 @@ pub enum ReadinessMode {
 /// When a frontend that keeps failing is left out for a while.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct EjectionConfig {
+pub(crate) struct EjectionConfig {
     /// Failed answers in a row (5xx without 529, resets, timeouts) that eject a frontend; 0 = never.
-    pub consecutive_errors: u32,
+    pub(crate) consecutive_errors: u32,
     /// Failed connection attempts in a row that eject a frontend; 0 = never.
-    pub consecutive_connect_failures: u32,
+    pub(crate) consecutive_connect_failures: u32,
     /// How long the first ejection lasts. Each further one lasts twice as long.
-    pub base_time: HumanDuration,
+    pub(crate) base_time: HumanDuration,
     /// How long an ejection may last at most.
-    pub max_time: HumanDuration,
+    pub(crate) max_time: HumanDuration,
     /// The share of the cluster's frontends that may be out at once, in percent. One may always go
     /// unless this is 0; the last usable one never does.
     #[schemars(range(max = 100))]
-    pub max_percent: u32,
+    pub(crate) max_percent: u32,
 }
 
 impl Default for EjectionConfig {
@@ -139,10 +139,10 @@ impl Default for EjectionConfig {
 /// How a frontend that has just become ready is led up to its full share.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct SlowStartConfig {
+pub(crate) struct SlowStartConfig {
     /// Time over which the weight grows from a tenth to all of it; `0s` turns it off. The
     /// frontends that are there when the gateway starts get their full share at once.
-    pub window: HumanDuration,
+    pub(crate) window: HumanDuration,
 }
 
 impl Default for SlowStartConfig {
@@ -156,23 +156,23 @@ impl Default for SlowStartConfig {
 /// How many requests may be in the cluster or wait for it.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct LimitsConfig {
+pub(crate) struct LimitsConfig {
     /// Requests in flight to the cluster at once. Default: no limit.
     #[schemars(range(min = 1))]
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub max_in_flight: Option<u32>,
+    pub(crate) max_in_flight: Option<u32>,
     /// Where requests over `max_in_flight` wait, first come first served.
-    pub queue: QueueConfig,
+    pub(crate) queue: QueueConfig,
 }
 
 /// Where requests over `max_in_flight` wait.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct QueueConfig {
+pub(crate) struct QueueConfig {
     /// Requests that may wait at once; one more is answered with 503. 0 = no queue.
-    pub max: u32,
+    pub(crate) max: u32,
     /// How long a request may wait before it is answered with 503.
-    pub deadline: HumanDuration,
+    pub(crate) deadline: HumanDuration,
 }
 
 impl Default for QueueConfig {
@@ -187,15 +187,15 @@ impl Default for QueueConfig {
 /// How long each step of a request may take. `0s` means: no limit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct TimeoutsConfig {
+pub(crate) struct TimeoutsConfig {
     /// To connect to a frontend, TLS included.
-    pub connect: HumanDuration,
+    pub(crate) connect: HumanDuration,
     /// From the end of the request to the first byte of the answer.
-    pub first_byte: HumanDuration,
+    pub(crate) first_byte: HumanDuration,
     /// Between two reads of the answer.
-    pub idle: HumanDuration,
+    pub(crate) idle: HumanDuration,
     /// For the whole request, tries included. Default: no limit.
-    pub total: HumanDuration,
+    pub(crate) total: HumanDuration,
 }
 
 impl Default for TimeoutsConfig {
@@ -213,11 +213,11 @@ impl Default for TimeoutsConfig {
 /// long as nothing of an answer has reached the client.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct RetriesConfig {
+pub(crate) struct RetriesConfig {
     /// Further tries of one request, each at another frontend. 0 = none.
-    pub max: u32,
+    pub(crate) max: u32,
     /// What all requests of the cluster together may retry.
-    pub budget: RetryBudgetConfig,
+    pub(crate) budget: RetryBudgetConfig,
 }
 
 impl Default for RetriesConfig {
@@ -234,12 +234,12 @@ impl Default for RetriesConfig {
 /// `min_per_second`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct RetryBudgetConfig {
+pub(crate) struct RetryBudgetConfig {
     /// Retries for each hundred requests.
     #[schemars(range(max = 1000))]
-    pub percent: u32,
+    pub(crate) percent: u32,
     /// Retries a second that are allowed whatever the number of requests.
-    pub min_per_second: u32,
+    pub(crate) min_per_second: u32,
 }
 
 impl Default for RetryBudgetConfig {
@@ -254,16 +254,16 @@ impl Default for RetryBudgetConfig {
 /// TLS towards the frontends.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct UpstreamTls {
+pub(crate) struct UpstreamTls {
     /// PEM file with the authorities to trust. Default: the system's.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ca: Option<PathBuf>,
+    pub(crate) ca: Option<PathBuf>,
     /// The name to ask for and to expect in the certificate. Default: `host`, else the name in
     /// `dns`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub server_name: Option<String>,
+    pub(crate) server_name: Option<String>,
     /// Whether certificates are checked. `false` is for experiments only.
-    pub verify: bool,
+    pub(crate) verify: bool,
 }
 
 impl Default for UpstreamTls {

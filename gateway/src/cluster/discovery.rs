@@ -53,7 +53,9 @@ impl Source {
         match config {
             EndpointsConfig::Static(_) => match fixed(config) {
                 Some(endpoints) => Self {
-                    discovery: Static::new(endpoints.iter().map(|(a, w)| backend(*a, *w)).collect()),
+                    discovery: Static::new(
+                        endpoints.iter().map(|(a, w)| backend(*a, *w)).collect(),
+                    ),
                     refresh: None,
                 },
                 None => Self {

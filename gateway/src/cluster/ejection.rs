@@ -19,7 +19,7 @@ pub(super) struct Health {
 
 /// What an ejection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum EjectionCause {
+pub(crate) enum EjectionCause {
     /// Connecting failed too often in a row.
     ConnectFailures,
     /// Answers failed too often in a row.
@@ -28,7 +28,7 @@ pub enum EjectionCause {
 
 impl EjectionCause {
     /// The name of the cause in metrics and logs.
-    pub fn as_str(self) -> &'static str {
+    pub(crate) fn as_str(self) -> &'static str {
         match self {
             Self::ConnectFailures => "connect_failures",
             Self::Errors => "errors",

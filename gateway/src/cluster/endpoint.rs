@@ -15,7 +15,7 @@ use super::readiness::Probed;
 /// One frontend. Shared by every request that was sent there and by the clusters of successive
 /// configurations, so its counters live on across a reload. Everything in it is atomic.
 #[derive(Debug)]
-pub struct Endpoint {
+pub(crate) struct Endpoint {
     addr: SocketAddr,
     weight: AtomicU32,
     outstanding: AtomicU32,
@@ -51,22 +51,22 @@ impl Endpoint {
     }
 
     /// Its address.
-    pub fn addr(&self) -> SocketAddr {
+    pub(crate) fn addr(&self) -> SocketAddr {
         self.addr
     }
 
     /// Its configured weight.
-    pub fn weight(&self) -> u32 {
+    pub(crate) fn weight(&self) -> u32 {
         self.weight.load(Relaxed)
     }
 
     /// Requests sent there that have not ended.
-    pub fn outstanding(&self) -> u32 {
+    pub(crate) fn outstanding(&self) -> u32 {
         self.outstanding.load(Relaxed)
     }
 
     /// Whether the operator has taken it out of use.
-    pub fn is_draining(&self) -> bool {
+    pub(crate) fn is_draining(&self) -> bool {
         self.draining.load(Relaxed)
     }
 
@@ -119,7 +119,7 @@ impl Endpoint {
     }
 
     /// The smoothed time to the first byte, once there was an answer.
-    pub fn first_byte(&self) -> Option<Duration> {
+    pub(crate) fn first_byte(&self) -> Option<Duration> {
         match self.first_byte_us.load(Relaxed) {
             0 => None,
             us => Some(Duration::from_micros(us)),
@@ -130,7 +130,7 @@ impl Endpoint {
 /// An endpoint chosen for one try of one request. It counts as outstanding there until this is
 /// dropped.
 #[derive(Debug)]
-pub struct Picked {
+pub(crate) struct Picked {
     endpoint: Arc<Endpoint>,
 }
 
@@ -141,17 +141,17 @@ impl Picked {
     }
 
     /// The endpoint.
-    pub fn endpoint(&self) -> &Arc<Endpoint> {
+    pub(crate) fn endpoint(&self) -> &Arc<Endpoint> {
         &self.endpoint
     }
 
     /// Its address.
-    pub fn addr(&self) -> SocketAddr {
+    pub(crate) fn addr(&self) -> SocketAddr {
         self.endpoint.addr
     }
 
     /// Its configured weight.
-    pub fn weight(&self) -> u32 {
+    pub(crate) fn weight(&self) -> u32 {
         self.endpoint.weight()
     }
 }

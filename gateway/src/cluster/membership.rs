@@ -224,7 +224,7 @@ impl Cluster {
 
     /// Takes an endpoint out of use, or back into it. Requests in flight go on. False when the
     /// cluster has no such endpoint.
-    pub fn set_draining(&self, addr: SocketAddr, draining: bool) -> bool {
+    pub(crate) fn set_draining(&self, addr: SocketAddr, draining: bool) -> bool {
         let view = self.view.load();
         let Some(endpoint) = view.all.endpoints.iter().find(|e| e.addr() == addr) else {
             return false;

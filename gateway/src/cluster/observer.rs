@@ -9,7 +9,7 @@ use super::readiness::State;
 
 /// Hears of everything in a cluster that is worth a metric. Called from the request path too: an
 /// implementation must be quick and must not block. Everything defaults to nothing.
-pub trait ClusterObserver: Send + Sync {
+pub(crate) trait ClusterObserver: Send + Sync {
     /// Discovery gave this many endpoints, after a change.
     fn endpoints(&self, _cluster: &str, _count: usize) {}
     /// Discovery failed; the last good list stays in use.
@@ -34,6 +34,6 @@ pub trait ClusterObserver: Send + Sync {
 
 /// Hears nothing.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct NoObserver;
+pub(crate) struct NoObserver;
 
 impl ClusterObserver for NoObserver {}

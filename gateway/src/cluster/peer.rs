@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use commutator_plugins::units::HumanDuration;
 use http::HeaderValue;
 use pingora::protocols::ALPN;
 use pingora::protocols::l4::socket::SocketAddr as PingoraAddr;
@@ -14,11 +15,11 @@ use pingora::utils::tls::WrappedX509;
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
-use super::config::{ClusterConfig, EndpointsConfig, HumanDuration, Protocol};
+use super::config::{ClusterConfig, EndpointsConfig, Protocol};
 
 /// Why a cluster cannot be started.
 #[derive(Debug, thiserror::Error)]
-pub enum ClusterError {
+pub(crate) enum ClusterError {
     /// The file with the trusted authorities cannot be read.
     #[error("cluster `{cluster}`: `tls.ca` {path}: {message}")]
     Ca {
@@ -47,14 +48,8 @@ const POOL_IDLE: Duration = Duration::from_secs(90);
 impl PeerTemplate {
     pub(super) fn new(config: &ClusterConfig) -> Result<Self, ClusterError> {
         let name = host_name(config);
-        let server_name = config
-            .tls
-            .as_ref()
-            .and_then(|tls| tls.server_name.clone())
-            .or_else(|| name.as_deref().map(without_port))
-            .unwrap_or_default();
         let nowhere = std::net::SocketAddr::from(([0, 0, 0, 0], 0));
-        let mut peer = HttpPeer::new(nowhere, config.tls.is_some(), server_name);
+        let mut peer = HttpPeer::new(nowhere, config.tls.is_some(), server_name(config));
         let timeouts = &config.timeouts;
         let options = &mut peer.options;
         options.connection_timeout = limit(timeouts.connect);
@@ -127,6 +122,14 @@ pub(super) fn host_name(config: &ClusterConfig) -> Option<String> {
         }
         _ => None,
     }
+}
+
+/// The name to ask for in TLS and to expect in the certificate; empty if none is known.
+pub(super) fn server_name(config: &ClusterConfig) -> String {
+    let configured = config.tls.as_ref().and_then(|tls| tls.server_name.clone());
+    configured
+        .or_else(|| host_name(config).as_deref().map(without_port))
+        .unwrap_or_default()
 }
 
 fn without_port(host: &str) -> String {

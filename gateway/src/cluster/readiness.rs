@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 /// What an endpoint's last probe says about it as a whole.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(tag = "state", rename_all = "snake_case")]
-pub enum State {
+pub(crate) enum State {
     /// It has not been asked yet.
     #[default]
     Unknown,
@@ -36,7 +36,7 @@ pub enum State {
 
 impl State {
     /// The name of the state in metrics and logs.
-    pub fn as_str(&self) -> &'static str {
+    pub(crate) fn as_str(&self) -> &'static str {
         match self {
             Self::Unknown => "unknown",
             Self::Ready => "ready",
@@ -49,21 +49,21 @@ impl State {
 
 /// A model in a frontend's listing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ListedModel {
+pub(crate) struct ListedModel {
     /// Its name upstream.
-    pub id: String,
+    pub(crate) id: String,
     /// Who owns it, as the frontend says.
     #[serde(default)]
-    pub owned_by: String,
+    pub(crate) owned_by: String,
     /// When it was made, in seconds since 1970, if the frontend says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub created: Option<u64>,
+    pub(crate) created: Option<u64>,
 }
 
 /// Whether an endpoint can serve one model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// It can.
     Ready,
     /// It cannot, for this reason.

@@ -10,7 +10,7 @@ use super::{Cluster, ClusterConfig, ClusterObserver};
 
 /// The clusters of one configuration, by name.
 #[derive(Default, Clone)]
-pub struct Clusters(BTreeMap<String, Arc<Cluster>>);
+pub(crate) struct Clusters(BTreeMap<String, Arc<Cluster>>);
 
 impl Clusters {
     /// The clusters for these configurations, each with the upstream names of the models that the
@@ -20,7 +20,7 @@ impl Clusters {
     ///
     /// # Errors
     /// When a file that a configuration names cannot be used.
-    pub fn reconcile(
+    pub(crate) fn reconcile(
         old: Option<&Self>,
         configs: impl IntoIterator<Item = (ClusterConfig, Vec<String>)>,
         runtime: &Handle,
@@ -50,7 +50,7 @@ impl Clusters {
 
     /// Ends the tasks of those clusters of `old` that are not among these. Requests in flight there
     /// go on.
-    pub fn supersede(&self, old: &Self) {
+    pub(crate) fn supersede(&self, old: &Self) {
         for (name, cluster) in &old.0 {
             let kept = self.get(name).is_some_and(|new| Arc::ptr_eq(new, cluster));
             if !kept {
@@ -60,12 +60,12 @@ impl Clusters {
     }
 
     /// A cluster by its name.
-    pub fn get(&self, name: &str) -> Option<&Arc<Cluster>> {
+    pub(crate) fn get(&self, name: &str) -> Option<&Arc<Cluster>> {
         self.0.get(name)
     }
 
     /// All clusters, by name.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Cluster>> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Arc<Cluster>> {
         self.0.values()
     }
 }

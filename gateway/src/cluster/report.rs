@@ -9,7 +9,7 @@ use super::readiness::State;
 
 /// What came of one try of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// An answer with a status below 400.
     Success {
         /// From sending the request to the first byte of the answer.
@@ -34,7 +34,7 @@ const OVERLOADED: u16 = 529;
 impl Cluster {
     /// Reports what came of a try. Failures in a row eject the endpoint; failures that a probe can
     /// confirm or refute start one at once.
-    pub fn report(&self, endpoint: &Endpoint, outcome: Outcome) {
+    pub(crate) fn report(&self, endpoint: &Endpoint, outcome: Outcome) {
         let (health, config) = (&endpoint.health, &self.config.ejection);
         let cause = match outcome {
             Outcome::Success { ttfb } => {

@@ -13,62 +13,62 @@ use super::readiness::{State, Verdict};
 
 /// A cluster as the operator sees it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct ClusterStatus {
+pub(crate) struct ClusterStatus {
     /// Its name.
-    pub name: String,
+    pub(crate) name: String,
     /// Whether a model of the policy can be served.
-    pub ready: bool,
+    pub(crate) ready: bool,
     /// Requests let in that have not ended.
-    pub in_flight: u32,
+    pub(crate) in_flight: u32,
     /// Requests in the queue.
-    pub waiting: u32,
+    pub(crate) waiting: u32,
     /// Its endpoints, then those that are gone but still have requests in flight.
-    pub endpoints: Vec<EndpointStatus>,
+    pub(crate) endpoints: Vec<EndpointStatus>,
 }
 
 /// An endpoint as the operator sees it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct EndpointStatus {
+pub(crate) struct EndpointStatus {
     /// Its address.
-    pub addr: SocketAddr,
+    pub(crate) addr: SocketAddr,
     /// Its configured weight.
-    pub weight: u32,
+    pub(crate) weight: u32,
     /// Its weight now, which is less in slow start.
-    pub weight_now: f64,
+    pub(crate) weight_now: f64,
     /// What its last probe says.
     #[serde(flatten)]
-    pub state: State,
+    pub(crate) state: State,
     /// Whether the operator has taken it out of use.
-    pub draining: bool,
+    pub(crate) draining: bool,
     /// Whether discovery no longer lists it.
-    pub leaving: bool,
+    pub(crate) leaving: bool,
     /// Requests sent there that have not ended.
-    pub outstanding: u32,
+    pub(crate) outstanding: u32,
     /// For how many more milliseconds it is ejected.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub ejected_for_ms: Option<u64>,
+    pub(crate) ejected_for_ms: Option<u64>,
     /// The smoothed time to the first byte, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub first_byte_ms: Option<f64>,
+    pub(crate) first_byte_ms: Option<f64>,
     /// Each model it lists or was asked for.
-    pub models: Vec<ModelStatus>,
+    pub(crate) models: Vec<ModelStatus>,
 }
 
 /// A model at an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct ModelStatus {
+pub(crate) struct ModelStatus {
     /// Its upstream name.
-    pub id: String,
+    pub(crate) id: String,
     /// Whether the endpoint can serve it.
-    pub ready: bool,
+    pub(crate) ready: bool,
     /// Why not.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+    pub(crate) reason: Option<String>,
 }
 
 impl Cluster {
     /// What there is to know about the cluster now.
-    pub fn status(&self) -> ClusterStatus {
+    pub(crate) fn status(&self) -> ClusterStatus {
         let now = self.clock.now();
         let window = millis(self.config.slow_start.window.0);
         let members = self.membership.lock();

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// 1 unless `endpoints` says otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Balance {
+pub(crate) enum Balance {
     /// Of two frontends drawn by chance, the one with fewer requests in flight for its weight.
     #[default]
     LeastRequest,
@@ -23,14 +23,14 @@ pub enum Balance {
 /// The same frontend for the same key.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct ConsistentHash {
+pub(crate) struct ConsistentHash {
     /// What of a request is hashed. A request without it goes where `least_request` says.
-    pub key: HashKey,
+    pub(crate) key: HashKey,
     /// The load, as a multiple of the average, above which a frontend passes its keys on to the
     /// next one of the ring.
     #[serde(default = "default_bounded_load")]
     #[schemars(range(min = 1.0))]
-    pub bounded_load: f64,
+    pub(crate) bounded_load: f64,
 }
 
 fn default_bounded_load() -> f64 {
@@ -40,7 +40,7 @@ fn default_bounded_load() -> f64 {
 /// What of a request is hashed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum HashKey {
+pub(crate) enum HashKey {
     /// The value of this request header.
     Header(String),
     /// The conversation, as the gateway knows it: the session header, else the start of the chat.
@@ -56,7 +56,7 @@ pub enum HashKey {
 /// How much of the prompt's beginning is hashed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum PromptPrefix {
+pub(crate) enum PromptPrefix {
     /// This many tokens, as the gateway estimates them.
     Tokens(u32),
     /// This many bytes.

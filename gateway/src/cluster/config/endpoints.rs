@@ -4,17 +4,19 @@ use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 
+use commutator_plugins::units::HumanDuration;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer};
+use serde::de::{
+    self, Deserialize, Deserializer, MapAccess, Visitor, value::MapAccessDeserializer,
+};
 use serde::{Deserialize as DeriveDeserialize, Serialize};
 
-use super::HumanDuration;
 use crate::cluster::discovery::Target;
 
 /// Where the frontends are: exactly one of these.
 #[derive(Debug, Clone, PartialEq, Serialize, DeriveDeserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum EndpointsConfig {
+pub(crate) enum EndpointsConfig {
     /// A fixed list of `host:port`, or `{address: host:port, weight: N}`. A host that is a name is
     /// looked up like `dns`.
     Static(Vec<StaticEndpoint>),
@@ -29,11 +31,11 @@ pub enum EndpointsConfig {
 
 /// One frontend of a fixed list.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct StaticEndpoint {
+pub(crate) struct StaticEndpoint {
     /// `host:port`; the host is an IP address (IPv6 in brackets) or a name.
-    pub address: String,
+    pub(crate) address: String,
     /// Its share in relation to the others.
-    pub weight: u32,
+    pub(crate) weight: u32,
 }
 
 /// The long form of an endpoint in the list.
@@ -101,35 +103,35 @@ impl JsonSchema for StaticEndpoint {
 /// Every address of a name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, DeriveDeserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct DnsEndpoints {
+pub(crate) struct DnsEndpoints {
     /// The name to look up. With a final dot no search domain is tried.
-    pub name: String,
+    pub(crate) name: String,
     /// The port of every frontend.
-    pub port: u16,
+    pub(crate) port: u16,
     /// Time between two look-ups. An answer is reused until its time to live is over, and the last
     /// good one is kept as long as the name servers fail or answer with nothing.
     #[serde(default = "default_refresh")]
-    pub refresh: HumanDuration,
+    pub(crate) refresh: HumanDuration,
 }
 
 /// The SRV records of a name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, DeriveDeserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct SrvEndpoints {
+pub(crate) struct SrvEndpoints {
     /// The name to look up, for example `_http._tcp.frontends.example.com.`
-    pub name: String,
+    pub(crate) name: String,
     /// Time between two look-ups, as for `dns`.
     #[serde(default = "default_refresh")]
-    pub refresh: HumanDuration,
+    pub(crate) refresh: HumanDuration,
 }
 
 /// A watched file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, DeriveDeserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct FileEndpoints {
+pub(crate) struct FileEndpoints {
     /// The file: one `host:port [weight=N]` a line; `#` begins a comment. While it has a mistake
     /// the last good list stays in use.
-    pub path: PathBuf,
+    pub(crate) path: PathBuf,
 }
 
 fn default_refresh() -> HumanDuration {
