@@ -49,7 +49,7 @@ mod yaml;
 mod tests;
 
 pub(crate) use error::{ConfigErrors, Diagnostic};
-pub(crate) use reference::reference;
+pub(crate) use reference::{editor_schema, reference};
 pub(crate) use source::Source;
 
 /// Bytes: more than any sane configuration, less than what hurts to read on every reload.
