@@ -1,4 +1,6 @@
 //! The `commutator` binary.
+
+mod cluster;
 mod config;
 
 fn main() {}
