@@ -17,6 +17,12 @@
 //! - Quantities are [`HumanDuration`] and [`ByteSize`], credentials are [`Secret`].
 //! - A `TryFrom` that refuses a value gives one sentence, and advice through `problem::with_hint`.
 //!
+//! - No `alias` for field names: a second spelling is a second thing to document.
+//!
+//! References: `${NAME}` and `${NAME:-default}` anywhere in a value (not in keys), `$${` for a literal `${`;
+//! `file:PATH` where a [`Secret`] belongs, relative to the directory of the configuration. In brackets or
+//! braces a value with a reference needs quotes.
+//!
 //! [`HumanDuration`]: commutator_plugins::units::HumanDuration
 //! [`ByteSize`]: commutator_plugins::units::ByteSize
 //! [`Secret`]: commutator_plugins::secret::Secret
@@ -49,7 +55,7 @@ mod yaml;
 mod tests;
 
 pub(crate) use error::{ConfigErrors, Diagnostic};
-pub(crate) use reference::reference;
+pub(crate) use reference::{editor_schema, reference};
 pub(crate) use source::Source;
 
 /// Bytes: more than any sane configuration, less than what hurts to read on every reload.

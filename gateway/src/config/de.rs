@@ -83,7 +83,7 @@ impl<'a> NodeDe<'a> {
         let expanded = expanded.as_ref().filter(|e| !e.used.is_empty());
         let written = expanded.map_or(text, |expanded| &expanded.written);
         if written.starts_with("file:") {
-            let path = text.trim_start_matches("file:");
+            let path = text.strip_prefix("file:").unwrap_or(text);
             let secret = self.reader.secrets.secret(path).map_err(DeError::custom)?;
             return visitor.visit_bytes(secret.as_bytes());
         }

@@ -53,7 +53,7 @@ impl Hole {
 macro_rules! numbers {
     ($($method:ident)*) => {
         $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
-            visitor.visit_u64(u64::from(self.level % 2 == 0))
+            visitor.visit_u64(u64::from(self.level.is_multiple_of(2)))
         })*
     };
 }
@@ -88,7 +88,11 @@ impl<'de> Deserializer<'de> for Hole {
 
     fn deserialize_f64<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, DeError> {
         // Thresholds and shares lie between zero and one.
-        visitor.visit_f64(if self.level % 2 == 0 { 0.5 } else { 1.0 })
+        visitor.visit_f64(if self.level.is_multiple_of(2) {
+            0.5
+        } else {
+            1.0
+        })
     }
 
     texts! { deserialize_char deserialize_str deserialize_string deserialize_identifier }

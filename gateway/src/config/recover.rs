@@ -25,7 +25,7 @@ const MAX_FINDINGS: usize = 100;
 const MAX_RUNS: usize = 1000;
 
 /// Nodes read over all readings, so that a huge file is not read a thousand times.
-const MAX_WORK: usize = 20_000_000;
+const MAX_WORK: usize = 1_000_000;
 
 /// Reads the tree as a `T`, and adds everything that is wrong to `found`. `None` if anything is.
 pub(super) fn deserialize<T: DeserializeOwned>(
@@ -40,6 +40,7 @@ pub(super) fn deserialize<T: DeserializeOwned>(
         excused: HashSet::new(),
     };
     let runs = (MAX_WORK / recovery.tree.nodes.len().max(1)).clamp(20, MAX_RUNS);
+    let mut left = true;
     for _ in 0..runs {
         let reader = Reader {
             tree: recovery.tree,
@@ -50,21 +51,20 @@ pub(super) fn deserialize<T: DeserializeOwned>(
             Err(error) => error,
         };
         if recovery.found.len() >= MAX_FINDINGS {
-            let span = recovery.found.iter().map(|f| f.span).max();
-            recovery.found.push(Finding::error(
-                span.unwrap_or_default(),
-                format!("more than {MAX_FINDINGS} mistakes, stopped looking"),
-            ));
-            return None;
+            break;
         }
-        if !recovery.repair(error, root) {
+        left = recovery.repair(error, root);
+        if !left {
             break;
         }
     }
-    if recovery.found.is_empty() {
-        let span = recovery.tree.point(root);
-        let finding = Finding::error(span, "cannot be read as this kind of configuration");
-        recovery.found.push(finding);
+    if left {
+        let span = found.iter().map(|finding| finding.span).max();
+        let message = "too many mistakes to look for more";
+        found.push(Finding::error(span.unwrap_or_default(), message));
+    } else if found.is_empty() {
+        let message = "cannot be read as this kind of configuration";
+        found.push(Finding::error(tree.point(root), message));
     }
     None
 }

@@ -6,12 +6,41 @@
 
 use std::collections::HashSet;
 
-use schemars::Schema;
+use schemars::{
+    JsonSchema, Schema,
+    transform::{RecursiveTransform, Transform},
+};
 use serde_json::{Map, Value};
 
 mod types;
 
 use types::{is_null, is_word, type_of};
+
+/// The JSON Schema of `T` for editors: wherever a number or a boolean belongs, a `${ENV}` reference may stand.
+pub(crate) fn editor_schema<T: JsonSchema>() -> Schema {
+    let mut schema = schemars::schema_for!(T);
+    RecursiveTransform(allow_reference).transform(&mut schema);
+    schema
+}
+
+fn allow_reference(schema: &mut Schema) {
+    let scalar = |name: &Value| matches!(name.as_str(), Some("integer" | "number" | "boolean"));
+    let names = match schema.get("type") {
+        Some(name) if scalar(name) => vec![name.clone()],
+        Some(Value::Array(names)) if names.iter().any(scalar) => names.clone(),
+        _ => return,
+    };
+    let is_string = |name: &Value| name == "string";
+    // A constant or a list of words stays what it is.
+    if names.iter().any(is_string) || schema.get("enum").is_some() || schema.get("const").is_some()
+    {
+        return;
+    }
+    let with_string = names.into_iter().chain(["string".into()]).collect();
+    schema.insert("type".into(), Value::Array(with_string));
+    // Numbers are not measured against a pattern.
+    schema.insert("pattern".into(), r"\$\{".into());
+}
 
 /// The page for `schema`, headed `title`. The same schema always gives the same text.
 pub(crate) fn reference(schema: &Schema, title: &str) -> String {

@@ -141,9 +141,7 @@ fn hide_by_key(line: &str, hidden: &mut [bool]) {
         } else if c == ':' && SECRET_NAMES.iter().any(|name| word.ends_with(name)) {
             at = hide_value(&chars, at + 1, hidden);
             word.clear();
-        } else if !matches!(c, '"' | '\'' | ' ') {
-            word.clear();
-        } else if c == ' ' && chars.get(at + 1) != Some(&':') {
+        } else if !(matches!(c, '"' | '\'') || c == ' ' && chars.get(at + 1) == Some(&':')) {
             word.clear();
         }
         at += 1;

@@ -267,3 +267,26 @@ fn line_ends_of_other_systems() {
         assert_eq!((error.line, error.column), (Some(4), Some(3)), "{errors}");
     }
 }
+
+#[test]
+fn the_deepest_rule_fits_the_stack() {
+    let rule = |depth: usize, inner: &str| {
+        let (open, close) = ("{not: ".repeat(depth), "}".repeat(depth));
+        format!("version: 1\ndecisions:\n  - {{name: a, models: [], rule: {open}{inner}{close}}}\n")
+    };
+    assert!(read(&rule(61, "always")).is_ok());
+    let errors = read(&rule(61, "alway")).unwrap_err().to_string();
+    assert!(errors.contains("did you mean `always`?"), "{errors}");
+    let errors = read(&rule(62, "always")).unwrap_err().to_string();
+    assert!(errors.contains("nested deeper than 64"), "{errors}");
+}
+
+#[test]
+fn a_huge_file_full_of_mistakes_ends() {
+    let mut text = String::from("version: 1\nmodels:\n");
+    for i in 0..7_000 {
+        writeln!(text, "  m{i}: {{cluster: 1, weight: 7}}").unwrap();
+    }
+    let errors = read(&text).unwrap_err().to_string();
+    assert!(errors.contains("too many mistakes"), "{errors}");
+}

@@ -32,6 +32,42 @@ fn edit() -> impl Strategy<Value = (usize, u8, u8)> {
     (0..GOOD.len(), 0..3_u8, byte)
 }
 
+/// Independent mistakes: what to replace, by what, and the message.
+const MISTAKES: [(&str, &str, &str); 16] = [
+    (
+        "threads: ${THREADS}",
+        "threads: many",
+        "expected a whole number",
+    ),
+    (
+        "address: 127.0.0.1:8080",
+        "address: here",
+        "invalid socket address",
+    ),
+    ("timeout: 1m30s", "timeout: 5", "a duration needs a unit"),
+    ("tls: false", "tls: nope", "expected `true` or `false`"),
+    (
+        "admin_token: ${TOKEN}",
+        "admin_token: ${NOPE}",
+        "`NOPE` is not set",
+    ),
+    ("priority: 10", "prioritty: 10", "unknown field `prioritty`"),
+    ("keyword: sums", "keywrd: sums", "unknown kind `keywrd`"),
+    ("context: {min: 10}", "context: {}", "missing field `min`"),
+    ("models: [big, small]", "models: big", "expected a list"),
+    ("action: redact", "action: redct", "unknown word `redct`"),
+    ("mode: append", "mode: apend", "unknown word `apend`"),
+    (
+        "{min: 1, max: 2}",
+        "{min: 3, max: 2}",
+        "`min` is greater than `max`",
+    ),
+    ("{name: rest, ", "{", "missing field `name`"),
+    ("cluster: main", "cluster: 7", "expected a string"),
+    ("weight: 1\n", "weight: 5\n", "a share lies between"),
+    ("404: nothing", "teapot: nothing", "the key `teapot`"),
+];
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
@@ -67,5 +103,24 @@ proptest! {
     #[test]
     fn any_text(text in "(\\PC|\\n|[-:{}\\[\\],&*#?|>!%@`'\" ]){0,80}") {
         check(&text);
+    }
+
+    #[test]
+    fn every_mistake_and_nothing_else(chosen in prop::collection::vec(any::<bool>(), MISTAKES.len())) {
+        let mut text = GOOD.to_owned();
+        let mut want = Vec::new();
+        for ((good, bad, message), chosen) in MISTAKES.iter().zip(chosen) {
+            if chosen {
+                assert_eq!(text.matches(good).count(), 1, "{good}");
+                text = text.replace(good, bad);
+                want.push(*message);
+            }
+        }
+        let errors = read(&text).err().unwrap_or_default();
+        for message in &want {
+            let found = errors.iter().filter(|e| e.message.contains(message)).count();
+            prop_assert_eq!(found, 1, "{}: {}", message, &errors);
+        }
+        prop_assert_eq!(errors.iter().count(), want.len(), "{}", &errors);
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::toy;
-use crate::config::reference;
+use crate::config::{editor_schema, reference};
 
 #[test]
 fn page() {
@@ -70,4 +70,19 @@ fn what_the_schema_accepts_is_what_the_loader_accepts() {
             &json!({"version": 1, "models": {"a": {"cluster": "c", "api_key": "literal"}}})
         )
     );
+}
+
+#[test]
+fn editors_know_references() {
+    let schema = editor_schema::<toy::Policy>().to_value();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    for (threads, valid) in [
+        (json!(3), true),
+        (json!("${THREADS}"), true),
+        (json!("many"), false),
+        (json!(70_000), false),
+    ] {
+        let file = json!({"version": 1, "threads": threads});
+        assert_eq!(validator.is_valid(&file), valid, "{file}");
+    }
 }

@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use commutator_simulator::{Pace, Simulator, SimulatorConfig};
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
 use crate::client::*;
@@ -168,4 +169,42 @@ async fn the_pace_is_kept() {
         .await;
     assert_eq!(response.unwrap().status(), 200);
     assert!(start.elapsed() < PATIENCE);
+}
+
+/// Shortest and longest time to the first event on a reused connection.
+async fn first_events(nodelay: bool) -> (Duration, Duration) {
+    let pace = Pace {
+        ttft: Duration::from_millis(5),
+        ..Pace::default()
+    };
+    let config = SimulatorConfig {
+        pace,
+        nodelay,
+        ..config()
+    };
+    let simulator = Simulator::start(config).await.unwrap();
+    let mut client = Client::connect(simulator.addr()).await;
+    let mut times = Vec::new();
+    for _ in 0..20 {
+        client.0.ready().await.unwrap();
+        let start = Instant::now();
+        let sent = client
+            .0
+            .send_request(request(CHAT, streamed("x").to_string()));
+        let mut body = sent.await.unwrap().into_body();
+        body.frame().await.unwrap().unwrap();
+        times.push(start.elapsed());
+        while body.frame().await.is_some() {}
+    }
+    (*times.iter().min().unwrap(), *times.iter().max().unwrap())
+}
+
+/// The extremes are compared, as a busy machine can only make a time longer.
+#[tokio::test]
+async fn without_nodelay_the_first_event_waits_for_a_delayed_acknowledgement() {
+    let delayed = Duration::from_millis(40);
+    let (_, slowest) = first_events(false).await;
+    assert!(slowest >= delayed, "{slowest:?}");
+    let (fastest, _) = first_events(true).await;
+    assert!(fastest < delayed, "{fastest:?}");
 }
