@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use commutator_plugins::exchange::RequestHead;
 use commutator_plugins::model::ModelConfig;
-use commutator_plugins::pipeline::Environment;
+use commutator_plugins::policy::Environment;
 use http::{HeaderMap, Method, Response, StatusCode, header};
 use pingora::apps::http_app::ServeHttp;
 use pingora::protocols::http::ServerSession;

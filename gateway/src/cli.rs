@@ -82,7 +82,7 @@ pub fn main() -> ExitCode {
 
 /// Reads the bootstrap file and finds the policy file.
 pub fn read_bootstrap(files: &Files) -> Result<(Bootstrap, PathBuf), ConfigErrors> {
-    let loaded = config::load::<Bootstrap>(&files.config)?;
+    let loaded = config::load::<Bootstrap>(&files.config, &config::process_env)?;
     let problems = loaded.value.problems();
     if problems.has_errors() {
         return Err(loaded.source.locate(problems));

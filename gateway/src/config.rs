@@ -27,7 +27,7 @@
 //! [`ByteSize`]: commutator_plugins::units::ByteSize
 //! [`Secret`]: commutator_plugins::secret::Secret
 
-#![allow(dead_code, unused_imports)] // Taken out by the first caller.
+
 
 use std::{
     io::Read,

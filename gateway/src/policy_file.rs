@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use commutator_plugins::model::{ModelConfig, ReasoningFamily};
 use commutator_plugins::policy::{
-    DecisionConfig, RoutingConfig, SignalsConfig, Strategy, UsageConfig,
+    DecisionConfig, RoutingConfig, Strategy, UsageConfig,
 };
 use commutator_plugins::problem::Problems;
 use commutator_plugins::registry::PluginConfig;
+use commutator_plugins::signal::SignalsConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 

@@ -59,7 +59,7 @@ impl Checked {
     /// # Errors
     /// Every mistake in the file at once, with its place.
     pub fn read(path: &Path) -> Result<Self, ConfigErrors> {
-        let loaded = config::load::<PolicyFile>(path)?;
+        let loaded = config::load::<PolicyFile>(path, &config::process_env)?;
         let file = loaded.value;
         let names: Vec<&str> = file.clusters.iter().map(|c| c.name.as_str()).collect();
         let mut problems = file.problems();

@@ -9,7 +9,7 @@ use clap::Args;
 use commutator_plugins::api::Api;
 use commutator_plugins::exchange::RequestHead;
 use commutator_plugins::model::ModelConfig;
-use commutator_plugins::pipeline::{Environment, Trace};
+use commutator_plugins::policy::{Environment, Trace};
 use commutator_plugins::policy::Policy;
 use http::{HeaderName, HeaderValue};
 use serde_json::json;

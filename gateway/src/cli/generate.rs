@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use schemars::{Schema, schema_for};
+use schemars::Schema;
 
 use crate::bootstrap::Bootstrap;
 use crate::config;
@@ -19,8 +19,8 @@ pub enum Which {
 
 fn schema_of(which: Which) -> Schema {
     match which {
-        Which::Policy => schema_for!(PolicyFile),
-        Which::Bootstrap => schema_for!(Bootstrap),
+        Which::Policy => config::editor_schema::<PolicyFile>(),
+        Which::Bootstrap => config::editor_schema::<Bootstrap>(),
     }
 }
 

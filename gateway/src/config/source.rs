@@ -44,6 +44,11 @@ impl Source {
         }
     }
 
+    /// The text as it stands in the file, references unresolved.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// The name that messages show.
     pub(crate) fn name(&self) -> &str {
         &self.name

@@ -9,7 +9,7 @@ use commutator_plugins::api::Api;
 use commutator_plugins::api_error::ApiError;
 use commutator_plugins::exchange::{Exchange, RequestHead};
 use commutator_plugins::model::ModelConfig;
-use commutator_plugins::pipeline::Environment;
+use commutator_plugins::policy::Environment;
 use commutator_plugins::plugin::Flow;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
@@ -22,8 +22,8 @@ use super::ingest::{self, Refusal};
 use super::replay::{self, Replay};
 use super::responder::Responder;
 use super::{Gateway, fail, micros};
-use crate::cluster::config::{HashKey, PromptPrefix};
-use crate::cluster::{Balance, Cluster, InFlight};
+use crate::cluster::config::{Balance, HashKey, PromptPrefix};
+use crate::cluster::{Cluster, InFlight};
 use crate::snapshot::Snapshot;
 
 /// What the policy asks of the gateway while it decides.

@@ -16,6 +16,7 @@ use pingora::protocols::http::HttpTask;
 use pingora::{Error, ErrorType, Result};
 
 use events::Events;
+pub(super) use events::disconnected;
 use held::Held;
 
 use super::headers;

@@ -3,7 +3,7 @@
 use commutator_plugins::api::Api;
 use commutator_plugins::api_error::ApiError;
 use commutator_plugins::plugin::ResponsePath;
-use http::{Method, StatusCode, header};
+use http::{Method, StatusCode};
 use pingora::Result;
 use pingora::proxy::Session;
 use serde_json::json;
