@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -194,6 +195,27 @@ def test_policy_changes_in_place_and_bootstrap_rolls(directory: str) -> None:
     assert f"--config={mount['mountPath']}/gateway.yaml" in container(directory)["args"]
 
 
+@pytest.mark.parametrize("directory", ["base", "examples/production"])
+def test_the_binary_accepts_the_configuration(directory: str, tmp_path: Path) -> None:
+    binary = os.environ.get("COMMUTATOR_BIN", str(K8S.parent / "target" / "debug" / "commutator"))
+    if not Path(binary).exists():
+        pytest.skip(f"{Path(binary).name} is not built (cargo build -p commutator)")
+    # Side by side, as the projected volume shows them.
+    for manifest in render(directory):
+        if manifest["kind"] == "ConfigMap":
+            for name, text in manifest["data"].items():
+                (tmp_path / name).write_text(text)
+    done = subprocess.run(
+        [binary, "check", "--config", tmp_path / "gateway.yaml"],
+        env={"COMMUTATOR_ADMIN_TOKEN": "0b7d6a52-6a6f-4a67-9a0e-1f0a3f1c9d11"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_what_the_gateway_writes_is_writable() -> None:
     gateway = source("gateway.yaml")
     writable = {m["mountPath"] for m in container()["volumeMounts"] if not m.get("readOnly")}
@@ -205,7 +227,7 @@ def test_policy_names_the_headless_service() -> None:
     dns = source("policy.yaml")["clusters"][0]["endpoints"]["dns"]
     service = one("Service", "dynamo-frontends", ".")
     metadata, spec = service["metadata"], service["spec"]
-    assert dns["name"] == f"{metadata['name']}.{metadata['namespace']}.svc.cluster.local"
+    assert dns["name"] == f"{metadata['name']}.{metadata['namespace']}.svc.cluster.local."
     # Headless: DNS gives targetPort's pods, so the port asked is the container's.
     assert spec["clusterIP"] == "None"
     assert dns["port"] == spec["ports"][0]["targetPort"]

@@ -116,7 +116,7 @@ def test_an_upgrade_is_possible() -> None:
     assert "ExecReload" not in settings, "it would make `systemctl reload` return before the policy serves"
     start = settings["ExecStart"][0].split()
     starter = (SYSTEMD / "start-upgrade").read_text().replace("\\\n", " ")
-    command = re.search(r"setsid (.+?) >&2", starter)[1].split()
+    command = re.search(r"setsid (.+?) >&3", starter)[1].split()
     assert sorted(set(command) - {"--upgrade"}) == sorted(start)
 
 
