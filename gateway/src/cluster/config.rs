@@ -64,7 +64,7 @@ pub(crate) enum Protocol {
     /// gateway can undo on an HTTP/1.1 connection but not on a shared HTTP/2 one.
     #[default]
     H1,
-    /// HTTP/2, without TLS by prior knowledge (h2c).
+    /// HTTP/2: without TLS by prior knowledge (h2c), with TLS if the frontend agrees.
     H2c,
 }
 

@@ -178,3 +178,28 @@ async fn places_and_retries_are_limited() {
     assert!(cluster.may_retry());
     assert!(!cluster.may_retry());
 }
+
+/// Not a test of speed, but a way to see it: `cargo test pick_cost -- --ignored --nocapture`.
+#[tokio::test]
+#[ignore = "prints a measurement"]
+async fn pick_cost() {
+    for count in [2u8, 16, 64] {
+        let addrs: Vec<SocketAddr> = (1..=count).map(|n| ([127, 0, 0, n], 9).into()).collect();
+        for balance in [
+            json!("least_request"),
+            json!("round_robin"),
+            json!({"consistent_hash": {"key": "session"}}),
+        ] {
+            let change = json!({"readiness": {"mode": "none"}, "balance": balance.clone()});
+            let cluster = start(config(&addrs, change), &[]);
+            let (draws, began) = (200_000u32, std::time::Instant::now());
+            for key in 0..u64::from(draws) {
+                drop(cluster.pick("m", Some(key), &[]).unwrap());
+            }
+            println!(
+                "{count} endpoints, {balance}: {:?}",
+                began.elapsed() / draws
+            );
+        }
+    }
+}

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use http::Version;
 use serde_json::json;
 
 use super::*;
@@ -142,6 +143,7 @@ async fn http2_by_prior_knowledge_works_too() {
         let probed = prober.round(frontend.addr).await.unwrap();
         assert_eq!(probed.state, State::Ready);
     }
+    assert!(frontend.versions().iter().all(|v| *v == Version::HTTP_2));
 }
 
 #[tokio::test]
@@ -159,4 +161,35 @@ async fn odd_names_make_a_valid_path() {
     ask(&frontend, &["a b?c#d/é:1"]).await;
     let expected = "/v1/models/a%20b%3Fc%23d/%C3%A9:1/ready";
     assert!(frontend.paths().contains(&expected.into()));
+}
+
+#[tokio::test]
+async fn certificates_are_checked_against_the_configured_authority_and_name() {
+    let identity = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
+    let frontend = Frontend::start_tls(&["a"], &identity).await;
+    let ca = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(ca.path(), identity.cert.pem()).unwrap();
+    let ca = ca.path();
+    for (tls, accepted) in [
+        (json!({"ca": ca, "server_name": "a.example"}), true),
+        (json!({"ca": ca, "server_name": "b.example"}), false),
+        (json!({"server_name": "a.example"}), false),
+        (json!({"server_name": "b.example", "verify": false}), true),
+    ] {
+        let prober = prober(json!({ "tls": tls }), &["a"]);
+        let result = prober.round(frontend.addr).await;
+        assert_eq!(result.is_ok(), accepted, "{tls}: {result:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_protocol_is_agreed_in_tls() {
+    let identity = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
+    for (protocol, version) in [("h1", Version::HTTP_11), ("h2c", Version::HTTP_2)] {
+        let frontend = Frontend::start_tls(&["a"], &identity).await;
+        let tls = json!({"server_name": "a.example", "verify": false});
+        let prober = prober(json!({"tls": tls, "protocol": protocol}), &["a"]);
+        prober.round(frontend.addr).await.unwrap();
+        assert_eq!(frontend.versions(), [version, version]);
+    }
 }

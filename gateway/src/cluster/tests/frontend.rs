@@ -6,14 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
 use parking_lot::Mutex;
+use pingora::tls::{PrivateKeyDer, ServerConfig, TlsAcceptor};
+use rcgen::{CertifiedKey, KeyPair};
 use serde_json::json;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::task::{JoinHandle, JoinSet};
 
@@ -38,7 +41,7 @@ pub(in crate::cluster) struct Behaviour {
 pub(in crate::cluster) struct Frontend {
     pub(in crate::cluster) addr: SocketAddr,
     behaviour: Arc<Mutex<Behaviour>>,
-    paths: Arc<Mutex<Vec<String>>>,
+    asked: Arc<Mutex<Vec<(Version, String)>>>,
     task: JoinHandle<()>,
 }
 
@@ -47,19 +50,41 @@ impl Frontend {
         Self::start_at(SocketAddr::from(([127, 0, 0, 1], 0)), models).await
     }
 
+    /// With TLS, showing this certificate.
+    pub(in crate::cluster) async fn start_tls(
+        models: &[&str],
+        identity: &CertifiedKey<KeyPair>,
+    ) -> Self {
+        pingora::tls::install_default_crypto_provider();
+        let key = PrivateKeyDer::try_from(identity.signing_key.serialize_der()).unwrap();
+        let mut config = ServerConfig::builder()
+            .with_no_client_auth()
+            .with_single_cert(vec![identity.cert.der().clone()], key)
+            .unwrap();
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let addr = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self::start_with(addr, models, Some(acceptor)).await
+    }
+
     pub(in crate::cluster) async fn start_at(addr: SocketAddr, models: &[&str]) -> Self {
+        Self::start_with(addr, models, None).await
+    }
+
+    async fn start_with(addr: SocketAddr, models: &[&str], tls: Option<TlsAcceptor>) -> Self {
         let listener = TcpListener::bind(addr).await.unwrap();
         let addr = listener.local_addr().unwrap();
         let behaviour = Arc::new(Mutex::new(Behaviour {
             listed: models.iter().map(|m| (*m).to_owned()).collect(),
             ..Behaviour::default()
         }));
-        let paths = Arc::default();
-        let task = tokio::spawn(serve(listener, Arc::clone(&behaviour), Arc::clone(&paths)));
+        let asked = Arc::default();
+        let serve = serve(listener, tls, Arc::clone(&behaviour), Arc::clone(&asked));
+        let task = tokio::spawn(serve);
         Self {
             addr,
             behaviour,
-            paths,
+            asked,
             task,
         }
     }
@@ -71,7 +96,20 @@ impl Frontend {
 
     /// The paths it was asked for.
     pub(in crate::cluster) fn paths(&self) -> Vec<String> {
-        self.paths.lock().clone()
+        self.asked
+            .lock()
+            .iter()
+            .map(|(_, path)| path.clone())
+            .collect()
+    }
+
+    /// The HTTP versions it was asked in.
+    pub(in crate::cluster) fn versions(&self) -> Vec<Version> {
+        self.asked
+            .lock()
+            .iter()
+            .map(|(version, _)| *version)
+            .collect()
     }
 
     /// Ends it as SIGKILL would; returns its address.
@@ -90,25 +128,40 @@ impl Drop for Frontend {
 
 async fn serve(
     listener: TcpListener,
+    tls: Option<TlsAcceptor>,
     behaviour: Arc<Mutex<Behaviour>>,
-    paths: Arc<Mutex<Vec<String>>>,
+    asked: Arc<Mutex<Vec<(Version, String)>>>,
 ) {
     let mut connections = JoinSet::new();
     loop {
         let (stream, _) = listener.accept().await.unwrap();
-        let (behaviour, paths) = (Arc::clone(&behaviour), Arc::clone(&paths));
-        connections.spawn(async move {
-            let service = service_fn(move |request: Request<Incoming>| {
-                paths.lock().push(request.uri().path().to_owned());
-                let behaviour = behaviour.lock().clone();
-                async move { Ok::<_, Infallible>(answer(&behaviour, request.uri().path()).await) }
-            });
-            let builder = auto::Builder::new(TokioExecutor::new());
-            let _ = builder
-                .serve_connection(TokioIo::new(stream), service)
-                .await;
-        });
+        let (behaviour, asked) = (Arc::clone(&behaviour), Arc::clone(&asked));
+        match tls.clone() {
+            None => connections.spawn(converse(stream, behaviour, asked)),
+            Some(tls) => connections.spawn(async move {
+                if let Ok(stream) = tls.accept(stream).await {
+                    converse(stream, behaviour, asked).await;
+                }
+            }),
+        };
     }
+}
+
+async fn converse(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    behaviour: Arc<Mutex<Behaviour>>,
+    asked: Arc<Mutex<Vec<(Version, String)>>>,
+) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let asked_now = (request.version(), request.uri().path().to_owned());
+        asked.lock().push(asked_now);
+        let behaviour = behaviour.lock().clone();
+        async move { Ok::<_, Infallible>(answer(&behaviour, request.uri().path()).await) }
+    });
+    let builder = auto::Builder::new(TokioExecutor::new());
+    let _ = builder
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
 }
 
 async fn answer(behaviour: &Behaviour, path: &str) -> Response<Full<Bytes>> {
