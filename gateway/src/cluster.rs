@@ -130,7 +130,8 @@ impl Cluster {
     ) -> Result<Arc<Self>, ClusterError> {
         let template = PeerTemplate::new(&config)?;
         let timeout = config.readiness.timeout.0;
-        let prober = Arc::new(Prober::new(template.clone(), models.clone(), timeout));
+        let before = old.map(|old| &*old.prober);
+        let prober = Prober::new(before, template.clone(), models.clone(), timeout);
         let admission = match old {
             Some(old) if old.config.limits == config.limits => Arc::clone(&old.admission),
             _ => Arc::new(Admission::new(&config.limits)),
@@ -143,7 +144,7 @@ impl Cluster {
             this: Weak::clone(this),
             clock: old.map_or_else(|| Arc::new(Clock::new()), |old| Arc::clone(&old.clock)),
             template,
-            prober,
+            prober: Arc::new(prober),
             membership: Mutex::new(Membership::after(old)),
             view: ArcSwap::from_pointee(View::new(&[], None)),
             changed: watch::Sender::new(0),

@@ -50,7 +50,8 @@ pub(crate) struct ClusterConfig {
     /// The HTTP version towards the frontends.
     #[serde(default)]
     pub(crate) protocol: Protocol,
-    /// The `host` header sent upstream. Default: the name in `dns`, else the frontend's address.
+    /// The `host` header sent upstream. Default: the name in `dns` or the only one in
+    /// `static`, else the address of the frontend.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) host: Option<String>,
 }
@@ -63,7 +64,7 @@ pub(crate) enum Protocol {
     /// gateway can undo on an HTTP/1.1 connection but not on a shared HTTP/2 one.
     #[default]
     H1,
-    /// HTTP/2, without TLS by prior knowledge (h2c).
+    /// HTTP/2: without TLS by prior knowledge (h2c), with TLS if the frontend agrees.
     H2c,
 }
 

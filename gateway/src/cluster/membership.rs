@@ -187,14 +187,15 @@ impl Cluster {
     pub(super) fn take_probe(&self, endpoint: &Endpoint, probed: Probed) {
         let mut members = self.membership.lock();
         let before = endpoint.probed.load_full();
-        if *before == probed {
-            return;
+        if *before != probed {
+            if before.state != probed.state {
+                self.state_changed(endpoint, &before.state, &probed.state);
+            }
+            endpoint.probed.store(Arc::new(probed));
         }
-        if before.state != probed.state {
-            self.state_changed(endpoint, &before.state, &probed.state);
+        if !self.view.load().is_current() {
+            self.publish(&mut members);
         }
-        endpoint.probed.store(Arc::new(probed));
-        self.publish(&mut members);
     }
 
     fn state_changed(&self, endpoint: &Endpoint, before: &State, after: &State) {

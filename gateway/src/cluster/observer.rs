@@ -8,7 +8,8 @@ use super::ejection::EjectionCause;
 use super::readiness::State;
 
 /// Hears of everything in a cluster that is worth a metric. Called from the request path too: an
-/// implementation must be quick and must not block. Everything defaults to nothing.
+/// implementation must be quick, must not block, and must not call the cluster. Everything defaults
+/// to nothing.
 pub(crate) trait ClusterObserver: Send + Sync {
     /// Discovery gave this many endpoints, after a change.
     fn endpoints(&self, _cluster: &str, _count: usize) {}

@@ -16,6 +16,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
 use super::config::{ClusterConfig, EndpointsConfig, Protocol};
+use super::discovery::Target;
 
 /// Why a cluster cannot be started.
 #[derive(Debug, thiserror::Error)]
@@ -120,7 +121,13 @@ pub(super) fn host_name(config: &ClusterConfig) -> Option<String> {
         EndpointsConfig::Dns(dns) => {
             Some(format!("{}:{}", dns.name.trim_end_matches('.'), dns.port))
         }
-        _ => None,
+        EndpointsConfig::Static(list) => match list.as_slice() {
+            [only] if Target::parse(&only.address, 1).is_ok_and(|t| t.addr().is_none()) => {
+                Some(only.address.clone())
+            }
+            _ => None,
+        },
+        EndpointsConfig::Srv(_) | EndpointsConfig::File(_) => None,
     }
 }
 

@@ -88,6 +88,17 @@ impl Probed {
         }
     }
 
+    /// Keeps each model's time of creation from the probe before: Dynamo gives the time of the
+    /// question, which would make every probe look like a change.
+    pub(super) fn with_creation_times_of(mut self, before: &Self) -> Self {
+        for model in &mut self.listed {
+            if let Some(known) = before.listed.iter().find(|m| m.id == model.id) {
+                model.created = known.created;
+            }
+        }
+        self
+    }
+
     /// The models that the endpoint can serve: those with a good answer, and of the others those it
     /// lists.
     pub(super) fn served(&self) -> BTreeSet<&str> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -16,7 +17,7 @@ use crate::cluster::peer::PeerTemplate;
 
 /// Asks the endpoints of one cluster. The connections are its own, kept between rounds.
 pub(in crate::cluster) struct Prober {
-    connector: Connector,
+    connector: Arc<Connector>,
     template: PeerTemplate,
     models: Vec<String>,
     timeout: Duration,
@@ -45,13 +46,18 @@ struct Answer {
 }
 
 impl Prober {
+    /// A new one takes over the connections of the one before.
     pub(in crate::cluster) fn new(
+        old: Option<&Self>,
         template: PeerTemplate,
         models: Vec<String>,
         timeout: Duration,
     ) -> Self {
         Self {
-            connector: Connector::new(None),
+            connector: old.map_or_else(
+                || Arc::new(Connector::new(None)),
+                |old| Arc::clone(&old.connector),
+            ),
             template,
             models,
             timeout,

@@ -32,6 +32,7 @@ pub(in crate::cluster) async fn watch(
         match result {
             Ok(probed) => {
                 failures = 0;
+                let probed = probed.with_creation_times_of(&endpoint.probed.load());
                 cluster.take_probe(&endpoint, probed);
             }
             Err(error) => {
