@@ -17,11 +17,10 @@ use pingora::services::listening::Service;
 use crate::admin::AdminApp;
 use crate::bootstrap::Bootstrap;
 use crate::cluster::ClusterObserver;
-use crate::config::ConfigErrors;
 use crate::lifecycle::signals::Signals;
 use crate::lifecycle::{drain, systemd, watch};
 use crate::proxy::Gateway;
-use crate::snapshot::{ReloadReport, Store};
+use crate::snapshot::{LoadError, ReloadReport, Store};
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::Metrics;
 
@@ -37,9 +36,9 @@ pub struct Options {
 /// Why the process cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The policy file has mistakes.
+    /// The policy cannot be used.
     #[error("{0}")]
-    Policy(ConfigErrors),
+    Policy(#[from] LoadError),
     /// An address cannot be listened on.
     #[error("cannot listen on {address}: {error}")]
     Listen {
@@ -118,7 +117,7 @@ pub fn run(bootstrap: Bootstrap, policy: PathBuf, options: &Options) -> Result<(
     let access = AccessLog::start(bootstrap.log.access);
     let draining = Arc::new(AtomicBool::new(false));
     let observer: Arc<dyn ClusterObserver> = Arc::clone(&metrics) as _;
-    let store = Store::open(policy, control.handle().clone(), observer).map_err(StartError::Policy)?;
+    let store = Store::open(policy, control.handle().clone(), observer)?;
     metrics.revision.set(1);
     metrics.reloads.with_label_values(&["start", "ok"]).inc();
     let reloader = Arc::new(Reloader {

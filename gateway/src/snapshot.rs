@@ -6,15 +6,15 @@ use std::time::SystemTime;
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use commutator_plugins::policy::Policy;
+use commutator_plugins::registry::BuildContext;
 use parking_lot::Mutex;
 use serde::Serialize;
 
-use crate::cluster::{Cluster, ClusterObserver, Clusters};
+use crate::cluster::{Cluster, ClusterError, ClusterObserver, Clusters};
 use crate::config::{self, ConfigErrors};
 use crate::policy_file::PolicyFile;
 
 /// Policy and clusters of one revision. A request keeps the snapshot it began with.
-#[derive(Debug)]
 pub struct Snapshot {
     /// Counts up with every successful load of this process, from 1.
     pub revision: u64,
@@ -64,11 +64,15 @@ impl Checked {
         let names: Vec<&str> = file.clusters.iter().map(|c| c.name.as_str()).collect();
         let mut problems = file.problems();
         for (index, cluster) in file.clusters.iter().enumerate() {
-            for problem in cluster.problems() {
-                problems.error(format!("clusters[{index}].{}", problem.path), problem.message);
-            }
+            problems.extend_under(&format!("clusters[{index}]"), cluster.check());
         }
-        let policy = match Policy::compile(&file.routing(), &names) {
+        let routing = file.routing();
+        let families = routing.families();
+        let context = BuildContext {
+            families: &families,
+            models: &routing.models,
+        };
+        let policy = match Policy::compile(&routing, &names, &context) {
             Ok(policy) => Some(policy),
             Err(found) => {
                 problems.extend(found);
@@ -114,6 +118,17 @@ impl Checked {
             self.file.decisions.len(),
         )
     }
+}
+
+/// Why a policy cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// The file has mistakes.
+    #[error("{0}")]
+    Config(#[from] ConfigErrors),
+    /// Something that it refers to cannot be used.
+    #[error("{0}")]
+    Cluster(#[from] ClusterError),
 }
 
 /// How the last reload went, for `/policy` and `/status`.
@@ -167,8 +182,11 @@ impl Store {
         path: PathBuf,
         runtime: tokio::runtime::Handle,
         observer: Arc<dyn ClusterObserver>,
-    ) -> Result<Arc<Self>, ConfigErrors> {
-        let first = build(Checked::read(&path)?, 1, None, &runtime, &observer);
+    ) -> Result<Arc<Self>, LoadError> {
+        let first = build(Checked::read(&path)?, 1, None, &runtime, &observer)?;
+        for warning in &first.warnings {
+            tracing::warn!(target: "commutator::policy", "{warning}");
+        }
         let report = ReloadReport {
             at: epoch_seconds(),
             trigger: "start",
@@ -210,40 +228,38 @@ impl Store {
     pub fn reload(&self, trigger: &'static str) -> Arc<ReloadReport> {
         let _one = self.reloading.lock();
         let old = self.current();
-        let report = match Checked::read(&self.path) {
-            Ok(checked) => {
-                let revision = old.revision + 1;
-                let new = build(
-                    checked,
-                    revision,
-                    Some(&old.clusters),
-                    &self.runtime,
-                    &self.observer,
-                );
+        let report = match self.load(&old) {
+            Ok(new) => {
                 for warning in &new.warnings {
                     tracing::warn!(target: "commutator::policy", "{warning}");
                 }
-                tracing::info!(target: "commutator::policy", trigger, revision, hash = %new.hash, "policy active");
-                self.current.store(Arc::new(new));
+                tracing::info!(target: "commutator::policy", trigger, revision = new.revision, hash = %new.hash,
+                    "policy active");
+                let new = Arc::new(new);
+                self.current.store(Arc::clone(&new));
+                new.clusters.supersede(&old.clusters);
                 ReloadReport {
                     at: epoch_seconds(),
                     trigger,
                     ok: true,
-                    revision,
+                    revision: new.revision,
                     error: None,
                     errors: None,
                 }
             }
-            Err(errors) => {
+            Err(error) => {
                 tracing::error!(target: "commutator::policy", trigger, revision = old.revision,
-                    "policy unchanged, the file has mistakes:\n{errors}");
+                    "policy unchanged, the new one cannot be used:\n{error}");
                 ReloadReport {
                     at: epoch_seconds(),
                     trigger,
                     ok: false,
                     revision: old.revision,
-                    error: Some(errors.to_string()),
-                    errors: serde_json::to_value(&errors).ok(),
+                    error: Some(error.to_string()),
+                    errors: match &error {
+                        LoadError::Config(errors) => serde_json::to_value(errors).ok(),
+                        LoadError::Cluster(_) => None,
+                    },
                 }
             }
         };
@@ -253,13 +269,21 @@ impl Store {
     }
 }
 
+impl Store {
+    fn load(&self, old: &Snapshot) -> Result<Snapshot, LoadError> {
+        let checked = Checked::read(&self.path)?;
+        let revision = old.revision + 1;
+        Ok(build(checked, revision, Some(&old.clusters), &self.runtime, &self.observer)?)
+    }
+}
+
 fn build(
     checked: Checked,
     revision: u64,
     old: Option<&Clusters>,
     runtime: &tokio::runtime::Handle,
     observer: &Arc<dyn ClusterObserver>,
-) -> Snapshot {
+) -> Result<Snapshot, ClusterError> {
     let mut configs = Vec::with_capacity(checked.file.clusters.len());
     for cluster in &checked.file.clusters {
         let models: Vec<String> = checked
@@ -271,8 +295,8 @@ fn build(
             .collect();
         configs.push((cluster.clone(), models));
     }
-    let clusters = Clusters::reconcile(old, configs, runtime, observer);
-    Snapshot {
+    let clusters = Clusters::reconcile(old, configs, runtime, observer)?;
+    Ok(Snapshot {
         revision,
         hash: checked.hash,
         loaded_at: SystemTime::now(),
@@ -281,5 +305,5 @@ fn build(
         clusters,
         files: checked.files,
         warnings: checked.warnings,
-    }
+    })
 }

@@ -75,6 +75,7 @@ impl ShutdownSignalWatch for Signals {
         };
         match chosen {
             ShutdownSignal::GracefulUpgrade => {
+                systemd::hand_over();
                 tracing::info!("handing the listeners to the new process");
             }
             _ => {

@@ -1,10 +1,23 @@
 //! What the service manager is told (`sd_notify(3)`); nothing happens where there is none.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
 
+/// Set once the listeners were handed to a new process: from then on that one speaks to the service manager. A word
+/// from this one would make the manager take it for the service's main process again.
+static HANDED_OVER: AtomicBool = AtomicBool::new(false);
+
+/// Says nothing from now on.
+pub fn hand_over() {
+    HANDED_OVER.store(true, Ordering::SeqCst);
+}
+
 fn notify(states: &[NotifyState<'_>]) {
+    if HANDED_OVER.load(Ordering::SeqCst) {
+        return;
+    }
     if let Err(error) = sd_notify::notify(states) {
         tracing::warn!(%error, "the service manager cannot be told");
     }

@@ -27,7 +27,8 @@ impl Gateway {
         flight.fd = None;
         loop {
             let upstream = flight.model.upstream_name();
-            match flight.cluster.pick(upstream, flight.hash_key, &flight.tried) {
+            let picked = flight.cluster.pick(upstream, flight.hash_key, &flight.tried);
+            match picked {
                 Ok(picked) => {
                     let peer = flight.cluster.peer(picked.endpoint());
                     flight.tried.push(picked.addr());
@@ -41,7 +42,7 @@ impl Gateway {
                 Err(_) if fall_back(flight, &snapshot) => {}
                 Err(_) if flight.overloaded => return Err(Error::new_up(OVERLOADED)),
                 Err(reason) => {
-                    tracing::debug!(%reason, model = upstream, "no frontend");
+                    tracing::debug!(%reason, model = %flight.model.name, "no frontend");
                     return Err(Error::new_up(NO_UPSTREAM));
                 }
             }

@@ -99,7 +99,7 @@ impl Gateway {
             return Some(automatic(id));
         }
         let model = policy.model(id)?;
-        Some(describe(ctx, &model))
+        Some(describe(ctx, model))
     }
 
     /// An error before any pipeline has run.
@@ -138,7 +138,7 @@ fn describe(ctx: &Ctx, model: &commutator_plugins::model::ModelConfig) -> serde_
         "id": model.name,
         "object": "model",
         "created": listed.as_ref().and_then(|m| m.created).unwrap_or(0),
-        "owned_by": listed.as_ref().and_then(|m| m.owned_by.clone()).unwrap_or_else(|| "commutator".to_owned()),
+        "owned_by": listed.as_ref().map_or("commutator", |m| m.owned_by.as_str()),
         "automatic": false,
         "ready": offer.ready > 0,
         "frontends_ready": offer.ready,
