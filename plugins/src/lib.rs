@@ -2,6 +2,7 @@
 //!
 //! Start at [`exchange::Exchange`], then [`plugin::Plugin`] and [`signal::Signal`].
 
+pub mod answer;
 pub mod api;
 pub mod api_error;
 pub mod body;
@@ -17,5 +18,6 @@ pub mod problem;
 pub mod registry;
 pub mod secret;
 pub mod signal;
+pub mod sse;
 pub mod tokens;
 pub mod units;
