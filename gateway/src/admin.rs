@@ -27,7 +27,7 @@ const MAX_BODY: usize = 45 << 20;
 const PATH_HEADER: &str = "x-commutator-path";
 
 /// The admin application.
-pub struct AdminApp {
+pub(crate) struct AdminApp {
     store: Arc<Store>,
     reloader: Arc<Reloader>,
     metrics: Arc<Metrics>,
@@ -59,7 +59,10 @@ fn json_answer(status: StatusCode, body: &Value) -> Answer {
 }
 
 fn error(status: StatusCode, code: &str, message: &str) -> Answer {
-    json_answer(status, &json!({"error": {"message": message, "type": "admin_error", "param": null, "code": code}}))
+    json_answer(
+        status,
+        &json!({"error": {"message": message, "type": "admin_error", "param": null, "code": code}}),
+    )
 }
 
 /// What `explain` is told about readiness: the truth of this moment.
@@ -80,7 +83,7 @@ impl Environment for Live<'_> {
 impl AdminApp {
     /// The application over these parts.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         store: Arc<Store>,
         reloader: Arc<Reloader>,
         metrics: Arc<Metrics>,
@@ -116,13 +119,21 @@ impl AdminApp {
 
     fn ready(&self) -> Answer {
         if self.draining.load(Ordering::Relaxed) {
-            return answer(StatusCode::SERVICE_UNAVAILABLE, "text/plain", b"draining\n".to_vec());
+            return answer(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "text/plain",
+                b"draining\n".to_vec(),
+            );
         }
         let snapshot = self.store.current();
         if snapshot.clusters.iter().any(|cluster| cluster.is_ready()) {
             answer(StatusCode::OK, "text/plain", b"ok\n".to_vec())
         } else {
-            answer(StatusCode::SERVICE_UNAVAILABLE, "text/plain", b"no frontend is ready\n".to_vec())
+            answer(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "text/plain",
+                b"no frontend is ready\n".to_vec(),
+            )
         }
     }
 
@@ -169,12 +180,27 @@ impl AdminApp {
 
     async fn reload(&self) -> Answer {
         let reloader = Arc::clone(&self.reloader);
-        match self.control.spawn_blocking(move || reloader.reload("admin")).await {
+        match self
+            .control
+            .spawn_blocking(move || reloader.reload("admin"))
+            .await
+        {
             Ok(report) => {
-                let status = if report.ok { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-                json_answer(status, &serde_json::to_value(&*report).unwrap_or(Value::Null))
+                let status = if report.ok {
+                    StatusCode::OK
+                } else {
+                    StatusCode::UNPROCESSABLE_ENTITY
+                };
+                json_answer(
+                    status,
+                    &serde_json::to_value(&*report).unwrap_or(Value::Null),
+                )
             }
-            Err(_) => error(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "the reload failed"),
+            Err(_) => error(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal_error",
+                "the reload failed",
+            ),
         }
     }
 
@@ -187,7 +213,11 @@ impl AdminApp {
             .and_then(|value| value.to_str().ok().map(str::to_owned))
             .unwrap_or_else(|| "/v1/chat/completions".to_owned());
         let Some(body) = read_body(session).await else {
-            return error(StatusCode::BAD_REQUEST, "invalid_request", "the body could not be read");
+            return error(
+                StatusCode::BAD_REQUEST,
+                "invalid_request",
+                "the body could not be read",
+            );
         };
         let head = RequestHead {
             path,
@@ -196,8 +226,15 @@ impl AdminApp {
         };
         let snapshot = self.store.current();
         match explain(&snapshot.policy, head, body, &Live(&snapshot)).await {
-            Ok(trace) => json_answer(StatusCode::OK, &serde_json::to_value(&trace).unwrap_or(Value::Null)),
-            Err(error) => answer(error.status, "application/json", error.to_json().into_bytes()),
+            Ok(trace) => json_answer(
+                StatusCode::OK,
+                &serde_json::to_value(&trace).unwrap_or(Value::Null),
+            ),
+            Err(error) => answer(
+                error.status,
+                "application/json",
+                error.to_json().into_bytes(),
+            ),
         }
     }
 
@@ -208,22 +245,41 @@ impl AdminApp {
                 .into_iter()
                 .flat_map(|query| query.split('&'))
                 .find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))
-                .map(|value| percent_encoding::percent_decode_str(value).decode_utf8_lossy().into_owned())
+                .map(|value| {
+                    percent_encoding::percent_decode_str(value)
+                        .decode_utf8_lossy()
+                        .into_owned()
+                })
         };
         let (Some(cluster), Some(endpoint)) = (field("cluster"), field("endpoint")) else {
-            return error(StatusCode::BAD_REQUEST, "invalid_request", "needs ?cluster=NAME&endpoint=ADDRESS");
+            return error(
+                StatusCode::BAD_REQUEST,
+                "invalid_request",
+                "needs ?cluster=NAME&endpoint=ADDRESS",
+            );
         };
         let Ok(address) = endpoint.parse() else {
-            return error(StatusCode::BAD_REQUEST, "invalid_request", "`endpoint` must be IP:PORT");
+            return error(
+                StatusCode::BAD_REQUEST,
+                "invalid_request",
+                "`endpoint` must be IP:PORT",
+            );
         };
         let snapshot = self.store.current();
         let found = snapshot
             .cluster(&cluster)
             .is_some_and(|cluster| cluster.set_draining(address, drain));
         if found {
-            json_answer(StatusCode::OK, &json!({"cluster": cluster, "endpoint": endpoint, "draining": drain}))
+            json_answer(
+                StatusCode::OK,
+                &json!({"cluster": cluster, "endpoint": endpoint, "draining": drain}),
+            )
         } else {
-            error(StatusCode::NOT_FOUND, "not_found", "there is no such cluster or endpoint")
+            error(
+                StatusCode::NOT_FOUND,
+                "not_found",
+                "there is no such cluster or endpoint",
+            )
         }
     }
 }
@@ -251,12 +307,18 @@ impl ServeHttp for AdminApp {
         let (method, path) = (head.method.clone(), head.uri.path().to_owned());
         let query = head.uri.query().map(str::to_owned);
         if !self.is_allowed(&path, &head.headers) {
-            return error(StatusCode::UNAUTHORIZED, "invalid_api_key", "a token is needed");
+            return error(
+                StatusCode::UNAUTHORIZED,
+                "invalid_api_key",
+                "a token is needed",
+            );
         }
         let get = matches!(method, Method::GET | Method::HEAD);
         let post = method == Method::POST;
         match path.as_str() {
-            "/metrics" if get => answer(StatusCode::OK, Metrics::CONTENT_TYPE, self.metrics.render()),
+            "/metrics" if get => {
+                answer(StatusCode::OK, Metrics::CONTENT_TYPE, self.metrics.render())
+            }
             "/livez" if get => answer(StatusCode::OK, "text/plain", b"ok\n".to_vec()),
             "/readyz" if get => self.ready(),
             "/status" if get => self.status(),
@@ -265,12 +327,16 @@ impl ServeHttp for AdminApp {
             "/explain" if post => self.explain(session).await,
             "/drain" if post => self.drain(query.as_deref(), true),
             "/undrain" if post => self.drain(query.as_deref(), false),
-            "/metrics" | "/livez" | "/readyz" | "/status" | "/policy" => {
-                error(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "use GET")
-            }
-            "/reload" | "/explain" | "/drain" | "/undrain" => {
-                error(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "use POST")
-            }
+            "/metrics" | "/livez" | "/readyz" | "/status" | "/policy" => error(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "use GET",
+            ),
+            "/reload" | "/explain" | "/drain" | "/undrain" => error(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "use POST",
+            ),
             _ => error(StatusCode::NOT_FOUND, "not_found", "unknown path"),
         }
     }

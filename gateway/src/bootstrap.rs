@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 /// clusters stand in the policy file, which is reloaded while requests run.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Bootstrap {
+pub(crate) struct Bootstrap {
     /// Addresses that clients connect to.
     pub listeners: Vec<Listener>,
     /// The operator's listener: metrics, probes, status, reload.
@@ -57,7 +57,7 @@ impl Default for Bootstrap {
 /// One address that clients connect to. HTTP/1.1 and HTTP/2 are both served on it.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Listener {
+pub(crate) struct Listener {
     /// IP address and port.
     pub address: SocketAddr,
     /// Certificate and key; without them the listener is clear text.
@@ -76,7 +76,7 @@ impl Default for Listener {
 /// A server certificate. HTTP/2 is offered over ALPN.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Tls {
+pub(crate) struct Tls {
     /// PEM file with the certificate and its chain.
     pub certificate: PathBuf,
     /// PEM file with the private key.
@@ -86,7 +86,7 @@ pub struct Tls {
 /// The operator's listener.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Admin {
+pub(crate) struct Admin {
     /// IP address and port. An address that is not loopback needs a `token`.
     pub address: SocketAddr,
     /// Clients must send `authorization: Bearer TOKEN`. A reference: `${ENV_NAME}` or `file:PATH`.
@@ -108,7 +108,7 @@ impl Default for Admin {
 /// Sizes and times that bound what a client may ask of the gateway.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Limits {
+pub(crate) struct Limits {
     /// Largest request body. Default: Dynamo's own limit, 45 MiB.
     pub body: ByteSize,
     /// Largest request head, all header names and values together.
@@ -142,7 +142,7 @@ impl Default for Limits {
 /// How the process ends.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Shutdown {
+pub(crate) struct Shutdown {
     /// After SIGTERM, running requests get this long; the process exits as soon as none is left.
     pub grace: HumanDuration,
 }
@@ -158,7 +158,7 @@ impl Default for Shutdown {
 /// How the policy is reloaded, besides SIGHUP and `POST /reload`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Reload {
+pub(crate) struct Reload {
     /// Reload when the policy file, or a file it refers to, changes.
     pub watch: bool,
     /// Wait this long after a change for further ones.
@@ -177,7 +177,7 @@ impl Default for Reload {
 /// What is logged, to standard error (messages) and standard output (one JSON line a request).
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct Log {
+pub(crate) struct Log {
     /// Filter of the messages, in the syntax of the environment variable `RUST_LOG`, which wins.
     pub level: String,
     /// Messages as JSON instead of text.
@@ -199,7 +199,7 @@ impl Default for Log {
 /// Where the access log goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum AccessLog {
+pub(crate) enum AccessLog {
     /// Nowhere.
     Off,
     /// Standard output.
@@ -211,7 +211,7 @@ pub enum AccessLog {
 impl Bootstrap {
     /// What serde cannot see.
     #[must_use]
-    pub fn problems(&self) -> Problems {
+    pub(crate) fn problems(&self) -> Problems {
         let mut problems = Problems::new();
         if self.listeners.is_empty() {
             problems.error("listeners", "at least one listener is needed");
@@ -231,7 +231,10 @@ impl Bootstrap {
             problems
                 .error(
                     "admin.address",
-                    format!("{} is not a loopback address, so a token is needed", self.admin.address),
+                    format!(
+                        "{} is not a loopback address, so a token is needed",
+                        self.admin.address
+                    ),
                 )
                 .with_hint("add `token: ${COMMUTATOR_ADMIN_TOKEN}` under `admin`");
         }

@@ -1,6 +1,6 @@
 //! The command line.
 
-pub mod explain;
+pub(crate) mod explain;
 mod generate;
 
 use std::path::{Path, PathBuf};
@@ -43,7 +43,7 @@ enum Command {
 
 /// Where the configuration is.
 #[derive(Debug, Clone, Args)]
-pub struct Files {
+pub(crate) struct Files {
     /// The bootstrap file.
     #[arg(short, long, value_name = "FILE", default_value = "conf/gateway.yaml")]
     pub config: PathBuf,
@@ -54,7 +54,7 @@ pub struct Files {
 
 /// Options of `run`.
 #[derive(Debug, Clone, Args)]
-pub struct Run {
+pub(crate) struct Run {
     #[command(flatten)]
     files: Files,
     /// Take the listeners over from the running process, which then gets SIGQUIT.
@@ -69,7 +69,7 @@ pub struct Run {
 const EXIT_CONFIG: u8 = 78;
 
 /// Runs the command line.
-pub fn main() -> ExitCode {
+pub(crate) fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Run(run) => run_gateway(&run),
         Command::Check(files) => check(&files),
@@ -81,7 +81,7 @@ pub fn main() -> ExitCode {
 }
 
 /// Reads the bootstrap file and finds the policy file.
-pub fn read_bootstrap(files: &Files) -> Result<(Bootstrap, PathBuf), ConfigErrors> {
+pub(crate) fn read_bootstrap(files: &Files) -> Result<(Bootstrap, PathBuf), ConfigErrors> {
     let loaded = config::load::<Bootstrap>(&files.config, &config::process_env)?;
     let problems = loaded.value.problems();
     if problems.has_errors() {
@@ -155,5 +155,9 @@ fn check(files: &Files) -> ExitCode {
             }
         }
     }
-    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    if failed {
+        ExitCode::FAILURE
+    } else {
+        ExitCode::SUCCESS
+    }
 }

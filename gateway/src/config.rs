@@ -27,8 +27,6 @@
 //! [`ByteSize`]: commutator_plugins::units::ByteSize
 //! [`Secret`]: commutator_plugins::secret::Secret
 
-
-
 use std::{
     io::Read,
     path::{Path, PathBuf},
@@ -54,7 +52,7 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use error::{ConfigErrors, Diagnostic};
+pub(crate) use error::ConfigErrors;
 pub(crate) use reference::{editor_schema, reference};
 pub(crate) use source::Source;
 

@@ -26,7 +26,7 @@ const MODELS: [&str; 3] = [
 
 /// Options of `demo`.
 #[derive(Debug, Args)]
-pub struct Demo {
+pub(crate) struct Demo {
     /// Port of the gateway.
     #[arg(long, default_value_t = 8080)]
     port: u16,
@@ -40,7 +40,7 @@ pub struct Demo {
 
 impl Demo {
     /// Runs until interrupted.
-    pub fn run(&self) -> ExitCode {
+    pub(crate) fn run(&self) -> ExitCode {
         match self.start() {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => {
@@ -69,7 +69,11 @@ impl Demo {
         bootstrap.admin.address = local(self.admin_port);
         bootstrap.shutdown.grace = commutator_plugins::units::HumanDuration::from_secs(5);
         bootstrap.log.level = "warn".to_owned();
-        bootstrap.log.access = if self.access_log { AccessLog::Stdout } else { AccessLog::Off };
+        bootstrap.log.access = if self.access_log {
+            AccessLog::Stdout
+        } else {
+            AccessLog::Off
+        };
         let guide = self.guide(&frontends, &policy);
         let address = bootstrap.admin.address;
         std::thread::spawn(move || {

@@ -3,9 +3,7 @@
 use std::collections::BTreeMap;
 
 use commutator_plugins::model::{ModelConfig, ReasoningFamily};
-use commutator_plugins::policy::{
-    DecisionConfig, RoutingConfig, Strategy, UsageConfig,
-};
+use commutator_plugins::policy::{DecisionConfig, RoutingConfig, Strategy, UsageConfig};
 use commutator_plugins::problem::Problems;
 use commutator_plugins::registry::PluginConfig;
 use commutator_plugins::signal::SignalsConfig;
@@ -15,13 +13,13 @@ use serde::{Deserialize, Serialize};
 use crate::cluster::ClusterConfig;
 
 /// The format of the policy file that this build reads.
-pub const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 1;
 
 /// Commutator's policy: which models there are, where their frontends are, and what is done to which request.
 /// Reloaded by SIGHUP, by `POST /reload` and when the file changes; a file with a mistake changes nothing.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct PolicyFile {
+pub(crate) struct PolicyFile {
     /// The format of this file: 1.
     pub version: u32,
     /// Which `x-vsr-*` headers answers carry.
@@ -71,7 +69,7 @@ fn automatic_models() -> Vec<String> {
 /// Which `x-vsr-*` headers answers carry.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum HeadersMode {
+pub(crate) enum HeadersMode {
     /// All of them.
     #[default]
     Full,
@@ -84,7 +82,7 @@ pub enum HeadersMode {
 /// What happens to the client's own credentials and steering headers.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
-pub struct ClientConfig {
+pub(crate) struct ClientConfig {
     /// Pass the client's `authorization` on to the frontends. Off by default: Dynamo checks none, so a secret
     /// would only travel further than it must.
     pub pass_authorization: bool,
@@ -96,7 +94,7 @@ pub struct ClientConfig {
 impl PolicyFile {
     /// The part that the plugins crate compiles.
     #[must_use]
-    pub fn routing(&self) -> RoutingConfig {
+    pub(crate) fn routing(&self) -> RoutingConfig {
         RoutingConfig {
             models: self.models.clone(),
             reasoning_families: self.reasoning_families.clone(),
@@ -113,7 +111,7 @@ impl PolicyFile {
 
     /// What serde cannot see in the gateway's own part.
     #[must_use]
-    pub fn problems(&self) -> Problems {
+    pub(crate) fn problems(&self) -> Problems {
         let mut problems = Problems::new();
         if self.version != VERSION {
             problems

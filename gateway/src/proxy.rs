@@ -35,10 +35,10 @@ use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::trace_context::TraceContext;
 
-pub use ctx::Ctx;
+pub(crate) use ctx::Ctx;
 
 /// The proxy application.
-pub struct Gateway {
+pub(crate) struct Gateway {
     store: Arc<Store>,
     metrics: Arc<Metrics>,
     access: AccessLog,
@@ -50,7 +50,7 @@ pub struct Gateway {
 impl Gateway {
     /// A gateway on the policy in `store`.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         store: Arc<Store>,
         metrics: Arc<Metrics>,
         access: AccessLog,
@@ -89,7 +89,9 @@ impl ProxyHttp for Gateway {
         session.set_pipelining_enabled(true);
         let head = session.req_header();
         ctx.trace = TraceContext::continue_from(
-            head.headers.get("traceparent").map(|value| value.as_bytes()),
+            head.headers
+                .get("traceparent")
+                .map(|value| value.as_bytes()),
         );
         ctx.id = request_id(head);
         ctx.record.method = head.method.to_string();
@@ -239,7 +241,9 @@ fn request_id(head: &RequestHeader) -> String {
         .get("x-request-id")
         .and_then(|value| value.to_str().ok());
     match given {
-        Some(id) if !id.is_empty() && id.len() <= 128 && id.bytes().all(|b| b.is_ascii_graphic()) => {
+        Some(id)
+            if !id.is_empty() && id.len() <= 128 && id.bytes().all(|b| b.is_ascii_graphic()) =>
+        {
             id.to_owned()
         }
         _ => uuid::Uuid::now_v7().to_string(),

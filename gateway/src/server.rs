@@ -26,7 +26,7 @@ use crate::telemetry::metrics::Metrics;
 
 /// How the process is started.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub(crate) struct Options {
     /// Take the listeners over from a running process.
     pub upgrade: bool,
     /// Report readiness only once a frontend is ready.
@@ -35,7 +35,7 @@ pub struct Options {
 
 /// Why the process cannot start.
 #[derive(Debug, thiserror::Error)]
-pub enum StartError {
+pub(crate) enum StartError {
     /// The policy cannot be used.
     #[error("{0}")]
     Policy(#[from] LoadError),
@@ -64,31 +64,37 @@ pub enum StartError {
 }
 
 /// Reloads the policy and says so, whoever asks.
-pub struct Reloader {
+pub(crate) struct Reloader {
     store: Arc<Store>,
     metrics: Arc<Metrics>,
 }
 
 impl Reloader {
     /// Reads the policy again. Blocks.
-    pub fn reload(&self, trigger: &'static str) -> Arc<ReloadReport> {
+    pub(crate) fn reload(&self, trigger: &'static str) -> Arc<ReloadReport> {
         systemd::reloading();
         let report = self.store.reload(trigger);
         let result = if report.ok { "ok" } else { "error" };
-        self.metrics.reloads.with_label_values(&[trigger, result]).inc();
+        self.metrics
+            .reloads
+            .with_label_values(&[trigger, result])
+            .inc();
         self.metrics
             .revision
             .set(i64::try_from(report.revision).unwrap_or(i64::MAX));
         systemd::ready(&match report.ok {
             true => format!("policy revision {}", report.revision),
-            false => format!("policy revision {} (the file has mistakes)", report.revision),
+            false => format!(
+                "policy revision {} (the file has mistakes)",
+                report.revision
+            ),
         });
         report
     }
 
     /// The files whose change calls for a reload.
     #[must_use]
-    pub fn files(&self) -> Vec<PathBuf> {
+    pub(crate) fn files(&self) -> Vec<PathBuf> {
         let mut files = self.store.current().files.clone();
         let policy = self.store.path().to_path_buf();
         if !files.contains(&policy) {
@@ -102,7 +108,11 @@ impl Reloader {
 ///
 /// # Errors
 /// What keeps the process from starting.
-pub fn run(bootstrap: Bootstrap, policy: PathBuf, options: &Options) -> Result<(), StartError> {
+pub(crate) fn run(
+    bootstrap: Bootstrap,
+    policy: PathBuf,
+    options: &Options,
+) -> Result<(), StartError> {
     crate::telemetry::init_logging(&bootstrap.log);
     if !options.upgrade {
         check_addresses(&bootstrap)?;
@@ -158,7 +168,11 @@ pub fn run(bootstrap: Bootstrap, policy: PathBuf, options: &Options) -> Result<(
         watch::start(Arc::clone(&reloader), bootstrap.reload.settle.get());
     }
     drain::exit_when_idle(server.watch_execution_phase(), metrics, access);
-    control.spawn(announce(Arc::clone(&store), options.wait_for_upstream, bootstrap.clone()));
+    control.spawn(announce(
+        Arc::clone(&store),
+        options.wait_for_upstream,
+        bootstrap.clone(),
+    ));
     server.run(RunArgs {
         shutdown_signal: Box::new(Signals {
             reloader,
@@ -200,7 +214,11 @@ fn check_addresses(bootstrap: &Bootstrap) -> Result<(), StartError> {
     Ok(())
 }
 
-fn add_data(server: &mut Server, bootstrap: &Bootstrap, gateway: Gateway) -> Result<(), StartError> {
+fn add_data(
+    server: &mut Server,
+    bootstrap: &Bootstrap,
+    gateway: Gateway,
+) -> Result<(), StartError> {
     let mut options = HttpServerOptions::default();
     options.h2c = true;
     options.h2_idle_timeout = Some(bootstrap.limits.keepalive.get());
@@ -253,7 +271,10 @@ async fn announce(store: Arc<Store>, wait_for_upstream: bool, bootstrap: Bootstr
             });
         }
         let connect = tokio::net::TcpStream::connect(address);
-        matches!(tokio::time::timeout(Duration::from_secs(5), connect).await, Ok(Ok(_)))
+        matches!(
+            tokio::time::timeout(Duration::from_secs(5), connect).await,
+            Ok(Ok(_))
+        )
     };
     let mut tick = tokio::time::interval(Duration::from_millis(50));
     let mut said_waiting = false;

@@ -15,7 +15,7 @@ use crate::config::{self, ConfigErrors};
 use crate::policy_file::PolicyFile;
 
 /// Policy and clusters of one revision. A request keeps the snapshot it began with.
-pub struct Snapshot {
+pub(crate) struct Snapshot {
     /// Counts up with every successful load of this process, from 1.
     pub revision: u64,
     /// First 16 hexadecimal digits of the file's XXH3 hash: equal files have equal hashes on every host.
@@ -37,14 +37,14 @@ pub struct Snapshot {
 impl Snapshot {
     /// The cluster that serves a model of this policy.
     #[must_use]
-    pub fn cluster(&self, name: &str) -> Option<&Arc<Cluster>> {
+    pub(crate) fn cluster(&self, name: &str) -> Option<&Arc<Cluster>> {
         self.clusters.get(name)
     }
 }
 
 /// A policy file that parsed, checked and compiled.
 #[derive(Debug)]
-pub struct Checked {
+pub(crate) struct Checked {
     file: PolicyFile,
     policy: Policy,
     hash: String,
@@ -58,7 +58,7 @@ impl Checked {
     ///
     /// # Errors
     /// Every mistake in the file at once, with its place.
-    pub fn read(path: &Path) -> Result<Self, ConfigErrors> {
+    pub(crate) fn read(path: &Path) -> Result<Self, ConfigErrors> {
         let loaded = config::load::<PolicyFile>(path, &config::process_env)?;
         let file = loaded.value;
         let names: Vec<&str> = file.clusters.iter().map(|c| c.name.as_str()).collect();
@@ -89,7 +89,10 @@ impl Checked {
             vec![loaded.source.locate(problems).to_string()]
         };
         Ok(Self {
-            hash: format!("{:016x}", xxhash_rust::xxh3::xxh3_64(loaded.source.text().as_bytes())),
+            hash: format!(
+                "{:016x}",
+                xxhash_rust::xxh3::xxh3_64(loaded.source.text().as_bytes())
+            ),
             file,
             policy,
             files: loaded.files,
@@ -99,19 +102,19 @@ impl Checked {
 
     /// The warnings, rendered.
     #[must_use]
-    pub fn warnings(&self) -> &[String] {
+    pub(crate) fn warnings(&self) -> &[String] {
         &self.warnings
     }
 
     /// The compiled policy, for `explain` without a running gateway.
     #[must_use]
-    pub fn policy(&self) -> &Policy {
+    pub(crate) fn policy(&self) -> &Policy {
         &self.policy
     }
 
     /// How many clusters, models and decisions there are.
     #[must_use]
-    pub fn counts(&self) -> (usize, usize, usize) {
+    pub(crate) fn counts(&self) -> (usize, usize, usize) {
         (
             self.file.clusters.len(),
             self.file.models.len(),
@@ -122,7 +125,7 @@ impl Checked {
 
 /// Why a policy cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum LoadError {
+pub(crate) enum LoadError {
     /// The file has mistakes.
     #[error("{0}")]
     Config(#[from] ConfigErrors),
@@ -133,7 +136,7 @@ pub enum LoadError {
 
 /// How the last reload went, for `/policy` and `/status`.
 #[derive(Debug, Clone, Serialize)]
-pub struct ReloadReport {
+pub(crate) struct ReloadReport {
     /// Seconds since the epoch.
     pub at: u64,
     /// What asked for it: `start`, `sighup`, `file`, `admin`.
@@ -151,7 +154,7 @@ pub struct ReloadReport {
 }
 
 /// The active snapshot and the way to a new one.
-pub struct Store {
+pub(crate) struct Store {
     path: PathBuf,
     runtime: tokio::runtime::Handle,
     observer: Arc<dyn ClusterObserver>,
@@ -163,7 +166,12 @@ pub struct Store {
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Store({} r{})", self.path.display(), self.current().revision)
+        write!(
+            f,
+            "Store({} r{})",
+            self.path.display(),
+            self.current().revision
+        )
     }
 }
 
@@ -178,7 +186,7 @@ impl Store {
     ///
     /// # Errors
     /// Every mistake in the file at once.
-    pub fn open(
+    pub(crate) fn open(
         path: PathBuf,
         runtime: tokio::runtime::Handle,
         observer: Arc<dyn ClusterObserver>,
@@ -207,25 +215,25 @@ impl Store {
 
     /// The active snapshot.
     #[must_use]
-    pub fn current(&self) -> Arc<Snapshot> {
+    pub(crate) fn current(&self) -> Arc<Snapshot> {
         self.current.load_full()
     }
 
     /// How the last load went.
     #[must_use]
-    pub fn report(&self) -> Option<Arc<ReloadReport>> {
+    pub(crate) fn report(&self) -> Option<Arc<ReloadReport>> {
         self.report.load_full()
     }
 
     /// The policy file.
     #[must_use]
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Reads the file again and swaps it in whole, or changes nothing and says why. Blocks: call it off the proxy's
     /// threads.
-    pub fn reload(&self, trigger: &'static str) -> Arc<ReloadReport> {
+    pub(crate) fn reload(&self, trigger: &'static str) -> Arc<ReloadReport> {
         let _one = self.reloading.lock();
         let old = self.current();
         let report = match self.load(&old) {
@@ -273,7 +281,13 @@ impl Store {
     fn load(&self, old: &Snapshot) -> Result<Snapshot, LoadError> {
         let checked = Checked::read(&self.path)?;
         let revision = old.revision + 1;
-        Ok(build(checked, revision, Some(&old.clusters), &self.runtime, &self.observer)?)
+        Ok(build(
+            checked,
+            revision,
+            Some(&old.clusters),
+            &self.runtime,
+            &self.observer,
+        )?)
     }
 }
 

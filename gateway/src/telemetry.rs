@@ -1,15 +1,15 @@
 //! What operators see: messages, metrics, access log, trace context.
 
-pub mod access_log;
-pub mod metrics;
-pub mod trace_context;
+pub(crate) mod access_log;
+pub(crate) mod metrics;
+pub(crate) mod trace_context;
 
 use tracing_subscriber::EnvFilter;
 
 use crate::bootstrap::Log;
 
 /// Sends messages to standard error. `RUST_LOG` wins over the configured level.
-pub fn init_logging(log: &Log) {
+pub(crate) fn init_logging(log: &Log) {
     let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| log.level.clone());
     let (filter, mistake) = match EnvFilter::try_new(&filter) {
         Ok(filter) => (filter, None),

@@ -9,8 +9,8 @@ use clap::Args;
 use commutator_plugins::api::Api;
 use commutator_plugins::exchange::RequestHead;
 use commutator_plugins::model::ModelConfig;
-use commutator_plugins::policy::{Environment, Trace};
 use commutator_plugins::policy::Policy;
+use commutator_plugins::policy::{Environment, Trace};
 use http::{HeaderName, HeaderValue};
 use serde_json::json;
 
@@ -19,7 +19,7 @@ use crate::snapshot::Checked;
 
 /// Options of `explain`.
 #[derive(Debug, Args)]
-pub struct Explain {
+pub(crate) struct Explain {
     #[command(flatten)]
     files: Files,
     /// The request's body, as JSON; `-` reads standard input.
@@ -57,7 +57,7 @@ impl Environment for Offline {
 
 impl Explain {
     /// Runs the command.
-    pub fn run(&self) -> ExitCode {
+    pub(crate) fn run(&self) -> ExitCode {
         match self.trace() {
             Ok(text) => {
                 println!("{text}");
@@ -73,7 +73,11 @@ impl Explain {
     fn trace(&self) -> anyhow::Result<String> {
         let policy = match &self.files.policy {
             Some(policy) => policy.clone(),
-            None => read_bootstrap(&self.files).map_err(|e| anyhow::anyhow!("{e}"))?.1,
+            None => {
+                read_bootstrap(&self.files)
+                    .map_err(|e| anyhow::anyhow!("{e}"))?
+                    .1
+            }
         };
         let checked = Checked::read(&policy).map_err(|e| anyhow::anyhow!("{e}"))?;
         let head = RequestHead {
@@ -81,7 +85,9 @@ impl Explain {
             headers: self.header_map()?,
             ..RequestHead::default()
         };
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         let trace = runtime.block_on(explain(checked.policy(), head, self.body()?, &Offline));
         let trace = trace.map_err(|error| anyhow::anyhow!("{}: {}", error.code, error.message))?;
         Ok(if self.json {
@@ -126,7 +132,7 @@ impl Explain {
 ///
 /// # Errors
 /// What is wrong with the request before any policy looks at it.
-pub async fn explain(
+pub(crate) async fn explain(
     policy: &Policy,
     head: RequestHead,
     body: Bytes,
@@ -136,6 +142,8 @@ pub async fn explain(
     let mut exchange = policy.begin("explain".to_owned(), head, api, body)?;
     let mut trace = Trace::default();
     // The flow's end is in the trace, errors too.
-    let _ = policy.run(&mut exchange, environment, Some(&mut trace)).await;
+    let _ = policy
+        .run(&mut exchange, environment, Some(&mut trace))
+        .await;
     Ok(trace)
 }

@@ -10,7 +10,7 @@ use crate::policy_file::PolicyFile;
 
 /// A configuration file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Which {
+pub(super) enum Which {
     /// `policy.yaml`
     Policy,
     /// `gateway.yaml`
@@ -25,14 +25,14 @@ fn schema_of(which: Which) -> Schema {
 }
 
 /// The JSON Schema, as it stands under `conf/`.
-pub fn schema_text(which: Which) -> String {
+pub(super) fn schema_text(which: Which) -> String {
     let mut text = serde_json::to_string_pretty(&schema_of(which)).unwrap_or_default();
     text.push('\n');
     text
 }
 
 /// The reference page, as it stands in `conf/README.md`.
-pub fn reference_text() -> String {
+pub(super) fn reference_text() -> String {
     let intro = "# Configuration reference\n\n\
         Two files: `gateway.yaml` is fixed for the life of the process, `policy.yaml` is reloaded while requests run.\n\
         `commutator check` says everything that is wrong with both. This page is generated: `commutator reference`.\n\n";
@@ -42,13 +42,13 @@ pub fn reference_text() -> String {
 }
 
 /// Prints the schema.
-pub fn schema(which: Which) -> ExitCode {
+pub(super) fn schema(which: Which) -> ExitCode {
     print!("{}", schema_text(which));
     ExitCode::SUCCESS
 }
 
 /// Prints the reference page.
-pub fn reference() -> ExitCode {
+pub(super) fn reference() -> ExitCode {
     print!("{}", reference_text());
     ExitCode::SUCCESS
 }
@@ -61,7 +61,9 @@ mod tests {
 
     /// Compares with the committed file, or writes it where `UPDATE_GENERATED` is set.
     fn is_fresh(name: &str, text: &str) {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../conf").join(name);
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../conf")
+            .join(name);
         if std::env::var_os("UPDATE_GENERATED").is_some() {
             std::fs::write(&path, text).unwrap();
         }

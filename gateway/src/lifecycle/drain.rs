@@ -15,7 +15,11 @@ const STEP: Duration = Duration::from_millis(25);
 
 /// Waits (on a thread of its own) until Pingora has stopped accepting and no request is left, then ends the process.
 /// Pingora itself sleeps through the whole grace period even when idle.
-pub fn exit_when_idle(mut phases: Receiver<ExecutionPhase>, metrics: Arc<Metrics>, access: AccessLog) {
+pub(crate) fn exit_when_idle(
+    mut phases: Receiver<ExecutionPhase>,
+    metrics: Arc<Metrics>,
+    access: AccessLog,
+) {
     let spawned = std::thread::Builder::new()
         .name("drain".to_owned())
         .spawn(move || {
@@ -29,7 +33,11 @@ pub fn exit_when_idle(mut phases: Receiver<ExecutionPhase>, metrics: Arc<Metrics
             let mut quiet = Duration::ZERO;
             while quiet < QUIET {
                 std::thread::sleep(STEP);
-                quiet = if metrics.in_flight.get() == 0 { quiet + STEP } else { Duration::ZERO };
+                quiet = if metrics.in_flight.get() == 0 {
+                    quiet + STEP
+                } else {
+                    Duration::ZERO
+                };
             }
             tracing::info!("idle, ending");
             access.flush();

@@ -12,7 +12,7 @@ use super::systemd;
 use crate::server::Reloader;
 
 /// Makes SIGHUP harmless until [`Signals`] handles it.
-pub fn ignore_hangup() {
+pub(crate) fn ignore_hangup() {
     // SAFETY: `signal` with SIG_IGN installs no handler, so nothing of ours runs in signal context. It is the first
     // thing the process does: no other thread races for the disposition.
     unsafe {
@@ -21,7 +21,7 @@ pub fn ignore_hangup() {
 }
 
 /// Pingora's source of shutdown signals, with reloads in between.
-pub struct Signals {
+pub(crate) struct Signals {
     /// Reloads the policy and tells the service manager.
     pub reloader: Arc<Reloader>,
     /// Set on the way out.

@@ -10,7 +10,7 @@ use sd_notify::NotifyState;
 static HANDED_OVER: AtomicBool = AtomicBool::new(false);
 
 /// Says nothing from now on.
-pub fn hand_over() {
+pub(crate) fn hand_over() {
     HANDED_OVER.store(true, Ordering::SeqCst);
 }
 
@@ -24,7 +24,7 @@ fn notify(states: &[NotifyState<'_>]) {
 }
 
 /// The gateway serves. The main process is named because after an upgrade it is another one.
-pub fn ready(status: &str) {
+pub(crate) fn ready(status: &str) {
     notify(&[
         NotifyState::MainPid(std::process::id()),
         NotifyState::Status(status),
@@ -33,12 +33,12 @@ pub fn ready(status: &str) {
 }
 
 /// One line for `systemctl status`.
-pub fn status(status: &str) {
+pub(crate) fn status(status: &str) {
     notify(&[NotifyState::Status(status)]);
 }
 
 /// A reload begins; [`ready`] ends it. `Type=notify-reload` wants the monotonic time with it.
-pub fn reloading() {
+pub(crate) fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => notify(&[NotifyState::Reloading, now]),
         Err(error) => tracing::warn!(%error, "no monotonic clock"),
@@ -46,12 +46,12 @@ pub fn reloading() {
 }
 
 /// The process is on its way out.
-pub fn stopping() {
+pub(crate) fn stopping() {
     notify(&[NotifyState::Stopping]);
 }
 
 /// Answers the watchdog at half its interval as long as `alive` succeeds.
-pub async fn watchdog<F, A>(alive: A)
+pub(crate) async fn watchdog<F, A>(alive: A)
 where
     F: Future<Output = bool> + Send,
     A: Fn() -> F + Send,

@@ -16,7 +16,7 @@ use crate::server::Reloader;
 const POLL: Duration = Duration::from_secs(10);
 
 /// Watches on a thread of its own for the life of the process.
-pub fn start(reloader: Arc<Reloader>, settle: Duration) {
+pub(crate) fn start(reloader: Arc<Reloader>, settle: Duration) {
     let spawned = std::thread::Builder::new()
         .name("watch".to_owned())
         .spawn(move || follow(&reloader, settle));
@@ -49,7 +49,11 @@ fn follow(reloader: &Reloader, settle: Duration) {
         let after = reloader.files();
         // What was hashed before the reload, so that a change during it is not missed; a new policy may refer to
         // other files.
-        known = if after == before { now } else { fingerprint(&after) };
+        known = if after == before {
+            now
+        } else {
+            fingerprint(&after)
+        };
     }
 }
 

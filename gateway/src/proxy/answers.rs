@@ -94,7 +94,9 @@ impl Gateway {
         let model = exchange
             .chosen
             .as_ref()
-            .map_or(exchange.requested_model.as_str(), |chosen| &chosen.model.name);
+            .map_or(exchange.requested_model.as_str(), |chosen| {
+                &chosen.model.name
+            });
         let context = AnswerContext {
             api: exchange.api,
             stream: exchange.stream,
@@ -148,7 +150,11 @@ impl Gateway {
                 let api_error = fail::in_stream(error);
                 self.count_error(ctx, &api_error);
                 if let Some(flight) = &ctx.flight {
-                    flight.responder.lock().await.break_off(known_code(&api_error));
+                    flight
+                        .responder
+                        .lock()
+                        .await
+                        .break_off(known_code(&api_error));
                 }
                 if stream {
                     let tail = answer::stream_error(ctx.api.unwrap_or(Api::Other), &api_error);
@@ -178,7 +184,11 @@ impl Gateway {
             return self.own_error(session, ctx, error).await;
         };
         let mode = ctx.snapshot.file.headers;
-        let vsr = headers::vsr(&flight.responder.lock().await.exchange, ResponsePath::Error, mode);
+        let vsr = headers::vsr(
+            &flight.responder.lock().await.exchange,
+            ResponsePath::Error,
+            mode,
+        );
         self.count_error(ctx, error);
         let mut own = Own::from(answer::error(error, ctx.api.unwrap_or(Api::Other)));
         own.headers.extend(vsr);

@@ -7,10 +7,10 @@ use pingora::proxy::Session;
 use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, ErrorType, Result};
 
+use super::Gateway;
 use super::ctx::{Ctx, Flight};
 use super::deadline::{FIRST_BYTE, STREAM_IDLE, TOTAL};
 use super::fail::{NO_UPSTREAM, OVERLOADED, TRY_ANOTHER};
-use super::Gateway;
 use crate::cluster::Outcome;
 use crate::cluster::config::Protocol;
 use crate::snapshot::Snapshot;
@@ -27,7 +27,9 @@ impl Gateway {
         flight.fd = None;
         loop {
             let upstream = flight.model.upstream_name();
-            let picked = flight.cluster.pick(upstream, flight.hash_key, &flight.tried);
+            let picked = flight
+                .cluster
+                .pick(upstream, flight.hash_key, &flight.tried);
             match picked {
                 Ok(picked) => {
                     let peer = flight.cluster.peer(picked.endpoint());
@@ -133,7 +135,12 @@ impl Gateway {
         }
         // A connection from the pool that the frontend had closed meanwhile says nothing about the frontend.
         let stale = reused && flight.tried.len() <= 1;
-        if stale && matches!(etype, ErrorType::ConnectionClosed | ErrorType::WriteError | ErrorType::ReadError) {
+        if stale
+            && matches!(
+                etype,
+                ErrorType::ConnectionClosed | ErrorType::WriteError | ErrorType::ReadError
+            )
+        {
             flight.tried.pop();
             self.settle_attempt(flight, "stale_connection");
         } else {
@@ -145,7 +152,12 @@ impl Gateway {
     }
 
     /// May the request go to another frontend, and is there one?
-    fn may_try_again(&self, flight: &mut Flight, snapshot: &Snapshot, reason: &'static str) -> bool {
+    fn may_try_again(
+        &self,
+        flight: &mut Flight,
+        snapshot: &Snapshot,
+        reason: &'static str,
+    ) -> bool {
         if flight.attempts > flight.cluster.config().retries.max {
             return false;
         }
@@ -157,7 +169,10 @@ impl Gateway {
         let retry = (another || fall_back(flight, snapshot)) && flight.cluster.may_retry();
         if retry {
             let cluster = flight.cluster.config().name.as_str();
-            self.metrics.retries.with_label_values(&[cluster, reason]).inc();
+            self.metrics
+                .retries
+                .with_label_values(&[cluster, reason])
+                .inc();
         }
         retry
     }
@@ -173,7 +188,11 @@ impl Gateway {
         if let Some(picked) = &flight.picked {
             self.metrics
                 .attempts
-                .with_label_values(&[&flight.cluster.config().name, &picked.addr().to_string(), word])
+                .with_label_values(&[
+                    &flight.cluster.config().name,
+                    &picked.addr().to_string(),
+                    word,
+                ])
                 .inc();
         }
     }
@@ -256,4 +275,3 @@ fn quick_ack(fd: std::os::fd::RawFd) {
         );
     }
 }
-

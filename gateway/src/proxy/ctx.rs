@@ -21,7 +21,7 @@ use crate::snapshot::Snapshot;
 use crate::telemetry::trace_context::TraceContext;
 
 /// One request.
-pub struct Ctx {
+pub(crate) struct Ctx {
     /// The policy and clusters it began with.
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) started: Instant,

@@ -128,7 +128,10 @@ pub(super) fn vsr(
         if let Some(decision) = &chosen.decision {
             add("x-vsr-selected-decision", decision);
             if mode == HeadersMode::Full {
-                add("x-vsr-selected-confidence", &format!("{:.4}", chosen.confidence));
+                add(
+                    "x-vsr-selected-confidence",
+                    &format!("{:.4}", chosen.confidence),
+                );
             }
         }
         add("x-vsr-selected-model", &chosen.model.name);
@@ -143,11 +146,18 @@ pub(super) fn vsr(
         add("x-vsr-selected-category", category);
     }
     if let Some(reasoning) = &exchange.reasoning {
-        add("x-vsr-selected-reasoning", if reasoning.enabled { "on" } else { "off" });
+        add(
+            "x-vsr-selected-reasoning",
+            if reasoning.enabled { "on" } else { "off" },
+        );
     }
     add(
         "x-vsr-injected-system-prompt",
-        if exchange.system_prompt_injected { "true" } else { "false" },
+        if exchange.system_prompt_injected {
+            "true"
+        } else {
+            "false"
+        },
     );
     for (kind, names) in &exchange.matched {
         let Some(name) = matched_header(kind) else {

@@ -131,7 +131,12 @@ pub(super) async fn read_body(
         session.downstream_session.write_continue_response().await?;
     }
     let room = declared.map_or(0, |length| usize::try_from(length).unwrap_or(0));
-    match tokio::time::timeout(deadline, collect(&mut session.downstream_session, limit, room)).await {
+    match tokio::time::timeout(
+        deadline,
+        collect(&mut session.downstream_session, limit, room),
+    )
+    .await
+    {
         Ok(body) => body,
         Err(_) => Err(Refusal::Broken(Error::new_down(BODY_TIMEOUT))),
     }

@@ -9,8 +9,8 @@ use commutator_plugins::api::Api;
 use commutator_plugins::api_error::ApiError;
 use commutator_plugins::exchange::{Exchange, RequestHead};
 use commutator_plugins::model::ModelConfig;
-use commutator_plugins::policy::Environment;
 use commutator_plugins::plugin::Flow;
+use commutator_plugins::policy::Environment;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
 use tokio::sync::Mutex;
@@ -98,7 +98,9 @@ impl Gateway {
             }
         };
         ctx.record.policy_us = micros(read_at.elapsed());
-        self.metrics.policy_time.observe(read_at.elapsed().as_secs_f64());
+        self.metrics
+            .policy_time
+            .observe(read_at.elapsed().as_secs_f64());
         match ingested {
             Ingested::Refuse(error) => self.refuse(session, ctx, error).await,
             Ingested::RefuseExchange(exchange, error) => {
@@ -122,7 +124,9 @@ impl Gateway {
     /// Keeps for the log what the exchange knows.
     fn note(&self, ctx: &mut Ctx, exchange: &Exchange) {
         ctx.stream = exchange.stream;
-        ctx.record.requested_model.clone_from(&exchange.requested_model);
+        ctx.record
+            .requested_model
+            .clone_from(&exchange.requested_model);
         if let Some(chosen) = &exchange.chosen {
             ctx.record.model = Some(Arc::clone(&chosen.model));
             ctx.record.decision.clone_from(&chosen.decision);
@@ -265,7 +269,9 @@ fn hash_key(exchange: &Exchange, balance: &Balance, ctx: &Ctx) -> Option<u64> {
     match &hash.key {
         HashKey::Header(name) => hasher.write(exchange.header(name)?.as_bytes()),
         HashKey::Session => {
-            let id = SESSION_HEADERS.iter().find_map(|name| exchange.header(name));
+            let id = SESSION_HEADERS
+                .iter()
+                .find_map(|name| exchange.header(name));
             match id {
                 Some(id) => hasher.write(id.as_bytes()),
                 // Requests of one conversation share its first user text.

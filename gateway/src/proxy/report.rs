@@ -7,8 +7,8 @@ use commutator_plugins::sse::Usage;
 use pingora::Error;
 use pingora::proxy::Session;
 
-use super::ctx::Ctx;
 use super::Gateway;
+use super::ctx::Ctx;
 use super::responder::Seen;
 use crate::telemetry::access_log::Entry;
 use crate::telemetry::metrics::OTHER;
@@ -30,10 +30,15 @@ impl Gateway {
             responder.done(Outcome { status, complete }).await;
             ttft = responder.ttft(ctx.started);
             seen = std::mem::take(&mut responder.seen);
-            ctx.record.response_path.get_or_insert(ResponsePath::Upstream);
+            ctx.record
+                .response_path
+                .get_or_insert(ResponsePath::Upstream);
             if let (Some(kind), Some(picked)) = (seen.stream_error, &flight.picked) {
                 let cluster = flight.cluster.config().name.as_str();
-                self.metrics.stream_errors.with_label_values(&[cluster, kind]).inc();
+                self.metrics
+                    .stream_errors
+                    .with_label_values(&[cluster, kind])
+                    .inc();
                 if error.is_none() {
                     let outcome = crate::cluster::Outcome::StreamError;
                     flight.cluster.report(picked.endpoint(), outcome);
@@ -43,14 +48,23 @@ impl Gateway {
         let duration = ctx.started.elapsed();
         let api = ctx.api.map_or("none", |api| api.as_str());
         let model = ctx.record.model.as_ref().map_or(OTHER, |model| &model.name);
-        let path = ctx.record.response_path.map_or("none", ResponsePath::as_str);
+        let path = ctx
+            .record
+            .response_path
+            .map_or("none", ResponsePath::as_str);
         self.metrics
             .requests
             .with_label_values(&[api, model, path, status_word(status)])
             .inc();
-        self.metrics.duration.with_label_values(&[api]).observe(duration.as_secs_f64());
+        self.metrics
+            .duration
+            .with_label_values(&[api])
+            .observe(duration.as_secs_f64());
         if let Some(ttft) = ttft {
-            self.metrics.ttft.with_label_values(&[model]).observe(ttft.as_secs_f64());
+            self.metrics
+                .ttft
+                .with_label_values(&[model])
+                .observe(ttft.as_secs_f64());
         }
         self.count_tokens(ctx, model, seen.usage);
         if !self.access.is_on() {
@@ -106,7 +120,10 @@ impl Gateway {
             ("cached", usage.cached),
         ] {
             if count > 0 {
-                self.metrics.tokens.with_label_values(&[model, kind]).inc_by(count);
+                self.metrics
+                    .tokens
+                    .with_label_values(&[model, kind])
+                    .inc_by(count);
             }
         }
         let Some(prices) = ctx.record.model.as_ref().and_then(|m| m.prices.as_ref()) else {

@@ -8,10 +8,10 @@ use pingora::Result;
 use pingora::proxy::Session;
 use serde_json::json;
 
+use super::Gateway;
 use super::answers::Own;
 use super::ctx::Ctx;
 use super::ingest::{check_content_type, check_head};
-use super::Gateway;
 
 impl Gateway {
     /// Answers what the gateway answers itself; `false` sends the request on to a frontend.
@@ -36,7 +36,8 @@ impl Gateway {
                     return self.refuse(session, ctx, wrong_method("GET, HEAD")).await;
                 }
                 let body = self.model_list(ctx);
-                self.own(session, ctx, Own::json(StatusCode::OK, &body)).await
+                self.own(session, ctx, Own::json(StatusCode::OK, &body))
+                    .await
             }
             _ if path.starts_with("/v1/models/") => {
                 if !get {
@@ -44,7 +45,10 @@ impl Gateway {
                 }
                 let id = decode_path(&path["/v1/models/".len()..]);
                 match self.model_entry(ctx, &id) {
-                    Some(body) => self.own(session, ctx, Own::json(StatusCode::OK, &body)).await,
+                    Some(body) => {
+                        self.own(session, ctx, Own::json(StatusCode::OK, &body))
+                            .await
+                    }
                     None => {
                         let error = ApiError::model_not_found(&id);
                         self.refuse(session, ctx, error).await
@@ -71,7 +75,11 @@ impl Gateway {
     }
 
     async fn health(&self, session: &mut Session, ctx: &mut Ctx, strict: bool) -> Result<bool> {
-        let ready = ctx.snapshot.clusters.iter().any(|cluster| cluster.is_ready());
+        let ready = ctx
+            .snapshot
+            .clusters
+            .iter()
+            .any(|cluster| cluster.is_ready());
         let (status, word) = match (self.is_draining(), ready || !strict) {
             (true, _) => (StatusCode::SERVICE_UNAVAILABLE, "draining"),
             (false, false) => (StatusCode::SERVICE_UNAVAILABLE, "no_upstream"),
@@ -132,8 +140,7 @@ fn describe(ctx: &Ctx, model: &commutator_plugins::model::ModelConfig) -> serde_
     let upstream = model.upstream_name();
     let cluster = ctx.snapshot.cluster(&model.cluster);
     let offer = cluster.map(|c| c.offers(upstream)).unwrap_or_default();
-    let listed = cluster
-        .and_then(|c| c.listed_models().into_iter().find(|m| m.id == upstream));
+    let listed = cluster.and_then(|c| c.listed_models().into_iter().find(|m| m.id == upstream));
     json!({
         "id": model.name,
         "object": "model",

@@ -13,7 +13,7 @@ const QUEUE: usize = 16 * 1024;
 
 /// One request. Times in milliseconds, sizes in bytes; absent = not applicable.
 #[derive(Debug, Default, Serialize)]
-pub struct Entry<'a> {
+pub(crate) struct Entry<'a> {
     /// RFC 3339, UTC, when the request's head had come.
     pub time: String,
     /// `x-request-id`.
@@ -93,7 +93,7 @@ pub struct Entry<'a> {
 
 /// The writing end; cheap to use from any thread.
 #[derive(Debug, Clone)]
-pub struct AccessLog {
+pub(crate) struct AccessLog {
     sender: Option<SyncSender<Message>>,
 }
 
@@ -106,7 +106,7 @@ enum Message {
 impl AccessLog {
     /// Starts the writer.
     #[must_use]
-    pub fn start(target: bootstrap::AccessLog) -> Self {
+    pub(crate) fn start(target: bootstrap::AccessLog) -> Self {
         let out: Box<dyn Write + Send> = match target {
             bootstrap::AccessLog::Off => return Self { sender: None },
             bootstrap::AccessLog::Stdout => Box::new(std::io::stdout()),
@@ -123,21 +123,24 @@ impl AccessLog {
 
     /// Is there a log at all? Saves building an entry.
     #[must_use]
-    pub fn is_on(&self) -> bool {
+    pub(crate) fn is_on(&self) -> bool {
         self.sender.is_some()
     }
 
     /// Queues one line; `false` where the writer cannot keep up and the line was dropped.
-    pub fn write(&self, entry: &Entry<'_>) -> bool {
+    pub(crate) fn write(&self, entry: &Entry<'_>) -> bool {
         let (Some(sender), Ok(mut line)) = (&self.sender, serde_json::to_vec(entry)) else {
             return true;
         };
         line.push(b'\n');
-        !matches!(sender.try_send(Message::Line(line)), Err(TrySendError::Full(_)))
+        !matches!(
+            sender.try_send(Message::Line(line)),
+            Err(TrySendError::Full(_))
+        )
     }
 
     /// Waits until everything queued so far is written, for the end of the process.
-    pub fn flush(&self) {
+    pub(crate) fn flush(&self) {
         if let Some(sender) = &self.sender {
             let (done, wait) = sync_channel(1);
             if sender.send(Message::Flush(done)).is_ok() {
@@ -153,7 +156,11 @@ fn write_lines(receiver: &Receiver<Message>, out: Box<dyn Write + Send>) {
     let mut out = std::io::BufWriter::with_capacity(64 * 1024, out);
     let mut dirty = false;
     loop {
-        let wait = if dirty { Duration::from_millis(20) } else { Duration::from_secs(3600) };
+        let wait = if dirty {
+            Duration::from_millis(20)
+        } else {
+            Duration::from_secs(3600)
+        };
         match receiver.recv_timeout(wait) {
             Ok(Message::Line(line)) => {
                 dirty = out.write_all(&line).is_ok();

@@ -11,7 +11,7 @@ use prometheus::{
 use crate::cluster::{ClusterObserver, EjectionCause, Rejected, State};
 
 /// Label value for what the policy does not name.
-pub const OTHER: &str = "other";
+pub(crate) const OTHER: &str = "other";
 
 const SECONDS: &[f64] = &[
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
@@ -24,7 +24,7 @@ const MICROS: &[f64] = &[
 
 /// All metrics of the process.
 #[derive(Debug)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     registry: Registry,
     /// `api`, `model`, `path` (response path), `status`.
     pub requests: IntCounterVec,
@@ -84,35 +84,153 @@ impl Metrics {
     /// # Errors
     /// Two metrics with the same name: a mistake in this file, found by its test.
     #[allow(clippy::too_many_lines)] // One line a metric: splitting the list would hide it.
-    pub fn new() -> prometheus::Result<Self> {
+    pub(crate) fn new() -> prometheus::Result<Self> {
         let registry = Registry::new();
         let r = &registry;
         let this = Self {
-            requests: counters(r, "requests_total", "Requests by API, model, how they were answered, and status.", &["api", "model", "path", "status"])?,
-            duration: histograms(r, "request_duration_seconds", "From the request's head to the last byte of the answer.", &["api"], SECONDS)?,
+            requests: counters(
+                r,
+                "requests_total",
+                "Requests by API, model, how they were answered, and status.",
+                &["api", "model", "path", "status"],
+            )?,
+            duration: histograms(
+                r,
+                "request_duration_seconds",
+                "From the request's head to the last byte of the answer.",
+                &["api"],
+                SECONDS,
+            )?,
             in_flight: gauge(r, "requests_in_flight", "Requests being served.")?,
-            decisions: counters(r, "decisions_total", "Requests by the decision that applied; `none` where none did.", &["decision"])?,
-            policy_time: histogram(r, "policy_duration_seconds", "Time for signals, decision and plugins of a request.", MICROS)?,
-            attempts: counters(r, "upstream_attempts_total", "Requests sent to frontends, by outcome.", &["cluster", "endpoint", "outcome"])?,
-            retries: counters(r, "upstream_retries_total", "Attempts that were repeated on another frontend, by what failed.", &["cluster", "reason"])?,
-            retry_budget: counters(r, "retry_budget_total", "Retries that the budget granted or refused.", &["cluster", "granted"])?,
-            queue_wait: histograms(r, "queue_wait_seconds", "Time waiting for a slot of the cluster.", &["cluster"], MICROS)?,
-            queue_waiting: gauges(r, "queue_waiting", "Requests waiting for a slot of the cluster.", &["cluster"])?,
-            queue_rejected: counters(r, "queue_rejected_total", "Requests that got no slot of the cluster.", &["cluster", "reason"])?,
-            cluster_in_flight: gauges(r, "cluster_in_flight", "Requests that hold a slot of the cluster.", &["cluster"])?,
-            endpoint_state: gauges(r, "endpoint_state", "1 for the state that the frontend is in.", &["cluster", "endpoint", "state"])?,
-            endpoints: gauges(r, "endpoints", "Frontends that discovery lists.", &["cluster"])?,
-            ejections: counters(r, "ejections_total", "Frontends left out after failures.", &["cluster", "endpoint", "cause"])?,
-            discovery_failures: counters(r, "discovery_failures_total", "Discovery rounds without a usable answer.", &["cluster"])?,
-            reloads: counters(r, "reloads_total", "Loads of the policy.", &["trigger", "result"])?,
+            decisions: counters(
+                r,
+                "decisions_total",
+                "Requests by the decision that applied; `none` where none did.",
+                &["decision"],
+            )?,
+            policy_time: histogram(
+                r,
+                "policy_duration_seconds",
+                "Time for signals, decision and plugins of a request.",
+                MICROS,
+            )?,
+            attempts: counters(
+                r,
+                "upstream_attempts_total",
+                "Requests sent to frontends, by outcome.",
+                &["cluster", "endpoint", "outcome"],
+            )?,
+            retries: counters(
+                r,
+                "upstream_retries_total",
+                "Attempts that were repeated on another frontend, by what failed.",
+                &["cluster", "reason"],
+            )?,
+            retry_budget: counters(
+                r,
+                "retry_budget_total",
+                "Retries that the budget granted or refused.",
+                &["cluster", "granted"],
+            )?,
+            queue_wait: histograms(
+                r,
+                "queue_wait_seconds",
+                "Time waiting for a slot of the cluster.",
+                &["cluster"],
+                MICROS,
+            )?,
+            queue_waiting: gauges(
+                r,
+                "queue_waiting",
+                "Requests waiting for a slot of the cluster.",
+                &["cluster"],
+            )?,
+            queue_rejected: counters(
+                r,
+                "queue_rejected_total",
+                "Requests that got no slot of the cluster.",
+                &["cluster", "reason"],
+            )?,
+            cluster_in_flight: gauges(
+                r,
+                "cluster_in_flight",
+                "Requests that hold a slot of the cluster.",
+                &["cluster"],
+            )?,
+            endpoint_state: gauges(
+                r,
+                "endpoint_state",
+                "1 for the state that the frontend is in.",
+                &["cluster", "endpoint", "state"],
+            )?,
+            endpoints: gauges(
+                r,
+                "endpoints",
+                "Frontends that discovery lists.",
+                &["cluster"],
+            )?,
+            ejections: counters(
+                r,
+                "ejections_total",
+                "Frontends left out after failures.",
+                &["cluster", "endpoint", "cause"],
+            )?,
+            discovery_failures: counters(
+                r,
+                "discovery_failures_total",
+                "Discovery rounds without a usable answer.",
+                &["cluster"],
+            )?,
+            reloads: counters(
+                r,
+                "reloads_total",
+                "Loads of the policy.",
+                &["trigger", "result"],
+            )?,
             revision: gauge(r, "policy_revision", "Revision of the active policy.")?,
-            ttft: histograms(r, "time_to_first_token_seconds", "From the request's head to the first event or byte of the answer.", &["model"], SECONDS)?,
-            gap: histograms(r, "stream_gap_seconds", "Time between events of a stream.", &["model"], SECONDS)?,
-            tokens: counters(r, "tokens_total", "Tokens as the frontends counted them.", &["model", "kind"])?,
-            cost: counters(r, "cost_micros_total", "Cost by the policy's prices, in millionths of the currency.", &["model", "currency"])?,
-            stream_errors: counters(r, "stream_errors_total", "Streams that broke or carried an error event.", &["cluster", "kind"])?,
-            errors: counters(r, "errors_total", "Errors that the gateway answered itself, by code.", &["code"])?,
-            access_dropped: counter(r, "access_log_dropped_total", "Access log lines dropped because the writer could not keep up.")?,
+            ttft: histograms(
+                r,
+                "time_to_first_token_seconds",
+                "From the request's head to the first event or byte of the answer.",
+                &["model"],
+                SECONDS,
+            )?,
+            gap: histograms(
+                r,
+                "stream_gap_seconds",
+                "Time between events of a stream.",
+                &["model"],
+                SECONDS,
+            )?,
+            tokens: counters(
+                r,
+                "tokens_total",
+                "Tokens as the frontends counted them.",
+                &["model", "kind"],
+            )?,
+            cost: counters(
+                r,
+                "cost_micros_total",
+                "Cost by the policy's prices, in millionths of the currency.",
+                &["model", "currency"],
+            )?,
+            stream_errors: counters(
+                r,
+                "stream_errors_total",
+                "Streams that broke or carried an error event.",
+                &["cluster", "kind"],
+            )?,
+            errors: counters(
+                r,
+                "errors_total",
+                "Errors that the gateway answered itself, by code.",
+                &["code"],
+            )?,
+            access_dropped: counter(
+                r,
+                "access_log_dropped_total",
+                "Access log lines dropped because the writer could not keep up.",
+            )?,
             registry,
         };
         for trigger in ["start", "sighup", "file", "admin"] {
@@ -125,7 +243,7 @@ impl Metrics {
 
     /// The text exposition format.
     #[must_use]
-    pub fn render(&self) -> Vec<u8> {
+    pub(crate) fn render(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(16 * 1024);
         if let Err(error) = TextEncoder::new().encode(&self.registry.gather(), &mut out) {
             tracing::error!(%error, "metrics cannot be rendered");
@@ -134,14 +252,19 @@ impl Metrics {
     }
 
     /// The content type of [`Metrics::render`].
-    pub const CONTENT_TYPE: &'static str = prometheus::TEXT_FORMAT;
+    pub(crate) const CONTENT_TYPE: &'static str = prometheus::TEXT_FORMAT;
 }
 
 fn opts(name: &str, help: &str) -> Opts {
     Opts::new(name, help).namespace("commutator")
 }
 
-fn counters(r: &Registry, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {
+fn counters(
+    r: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> prometheus::Result<IntCounterVec> {
     let metric = IntCounterVec::new(opts(name, help), labels)?;
     r.register(Box::new(metric.clone()))?;
     Ok(metric)
@@ -153,7 +276,12 @@ fn counter(r: &Registry, name: &str, help: &str) -> prometheus::Result<IntCounte
     Ok(metric)
 }
 
-fn gauges(r: &Registry, name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
+fn gauges(
+    r: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+) -> prometheus::Result<IntGaugeVec> {
     let metric = IntGaugeVec::new(opts(name, help), labels)?;
     r.register(Box::new(metric.clone()))?;
     Ok(metric)
@@ -169,13 +297,24 @@ fn histogram_opts(name: &str, help: &str, buckets: &[f64]) -> HistogramOpts {
     HistogramOpts::from(opts(name, help)).buckets(buckets.to_vec())
 }
 
-fn histograms(r: &Registry, name: &str, help: &str, labels: &[&str], buckets: &[f64]) -> prometheus::Result<HistogramVec> {
+fn histograms(
+    r: &Registry,
+    name: &str,
+    help: &str,
+    labels: &[&str],
+    buckets: &[f64],
+) -> prometheus::Result<HistogramVec> {
     let metric = HistogramVec::new(histogram_opts(name, help, buckets), labels)?;
     r.register(Box::new(metric.clone()))?;
     Ok(metric)
 }
 
-fn histogram(r: &Registry, name: &str, help: &str, buckets: &[f64]) -> prometheus::Result<Histogram> {
+fn histogram(
+    r: &Registry,
+    name: &str,
+    help: &str,
+    buckets: &[f64],
+) -> prometheus::Result<Histogram> {
     let metric = Histogram::with_opts(histogram_opts(name, help, buckets))?;
     r.register(Box::new(metric.clone()))?;
     Ok(metric)
@@ -200,7 +339,11 @@ impl ClusterObserver for Metrics {
 
     fn discovery_failed(&self, cluster: &str, error: &str) {
         self.discovery_failures.with_label_values(&[cluster]).inc();
-        tracing::warn!(cluster, error, "discovery failed, keeping the known frontends");
+        tracing::warn!(
+            cluster,
+            error,
+            "discovery failed, keeping the known frontends"
+        );
     }
 
     fn endpoint_state(&self, cluster: &str, addr: SocketAddr, state: &State) {

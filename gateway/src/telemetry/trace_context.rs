@@ -4,7 +4,7 @@ use std::fmt;
 
 /// One position in a trace: the gateway's own span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TraceContext {
+pub(crate) struct TraceContext {
     /// 16 bytes, never all zero.
     pub trace_id: u128,
     /// The gateway's span, 8 bytes, never zero.
@@ -18,7 +18,7 @@ pub struct TraceContext {
 impl TraceContext {
     /// Continues the trace of a `traceparent` header, or begins a new one where it is absent or malformed.
     #[must_use]
-    pub fn continue_from(header: Option<&[u8]>) -> Self {
+    pub(crate) fn continue_from(header: Option<&[u8]>) -> Self {
         let span_id = fastrand::u64(1..);
         match header.and_then(parse) {
             Some((trace_id, parent, flags)) => Self {

@@ -46,7 +46,10 @@ impl Events {
         metrics: &Metrics,
     ) -> Result<Bytes> {
         let whole = chunk.clone();
-        let mut events = self.decoder.push(chunk).map_err(|error| too_large(&error))?;
+        let mut events = self
+            .decoder
+            .push(chunk)
+            .map_err(|error| too_large(&error))?;
         if end && let Some(rest) = self.decoder.finish().map_err(|error| too_large(&error))? {
             events.push(rest);
         }
