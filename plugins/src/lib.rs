@@ -1,1 +1,20 @@
-//! Signals, policy and plugins.
+//! What Commutator does to a request and its answer: signals, policy, plugins. Knows HTTP types, not the proxy.
+//!
+//! Start at [`exchange::Exchange`], then [`plugin::Plugin`] and [`signal::Signal`].
+
+pub mod answer;
+pub mod api;
+pub mod api_error;
+pub mod body;
+pub mod conversation;
+pub mod exchange;
+pub mod finding;
+pub mod json;
+pub mod model;
+pub mod plugin;
+pub mod problem;
+pub mod registry;
+pub mod secret;
+pub mod signal;
+pub mod sse;
+pub mod units;
