@@ -264,20 +264,44 @@ async fn the_command_prints_json_and_a_table() {
     let url = format!("http://{}", simulator.addr());
     let args = |more: &[&str]| {
         let fixed = [&url, "-n", "20", "-c", "3", "--model", "simulated"];
-        fixed.iter().chain(more).map(|arg| (*arg).to_owned()).collect()
+        fixed
+            .iter()
+            .chain(more)
+            .map(|arg| (*arg).to_owned())
+            .collect()
     };
-    let (code, text) = command(args(&["--json", "--stream", "--size", "500", "-H", "x-own: a:b"])).await;
+    let (code, text) = command(args(&[
+        "--json",
+        "--stream",
+        "--size",
+        "500",
+        "-H",
+        "x-own: a:b",
+    ]))
+    .await;
     let report: Report = serde_json::from_str(&text).unwrap();
-    assert_eq!((code, report.ok, report.first_event.count), (Some(0), 20, 20));
+    assert_eq!(
+        (code, report.ok, report.first_event.count),
+        (Some(0), 20, 20)
+    );
     let request = &simulator.requests()[0];
     assert_eq!(request.header("x-own"), Some("a:b"));
     assert_eq!(request.header("host"), Some(&url["http://".len()..]));
-    assert_eq!(request.json()["messages"][0]["content"].as_str().unwrap().len(), 500);
+    assert_eq!(
+        request.json()["messages"][0]["content"]
+            .as_str()
+            .unwrap()
+            .len(),
+        500
+    );
 
     simulator.set_fault(Fault::overload().times(1));
     let (code, text) = command(args(&[])).await;
     assert_eq!(code, Some(1));
-    assert!(text.contains("19 good") && text.contains("failed status_529: 1"), "{text}");
+    assert!(
+        text.contains("19 good") && text.contains("failed status_529: 1"),
+        "{text}"
+    );
 }
 
 #[tokio::test]
@@ -287,14 +311,25 @@ async fn the_command_sends_given_bodies_in_turn() {
     let mut args = vec![format!("http://{}/v1/embeddings", simulator.addr())];
     for name in ["a", "b"] {
         let file = directory.path().join(name);
-        std::fs::write(&file, format!(r#"{{"model":"simulated","input":"{name}"}}"#)).unwrap();
+        std::fs::write(
+            &file,
+            format!(r#"{{"model":"simulated","input":"{name}"}}"#),
+        )
+        .unwrap();
         args.extend(["--body".to_owned(), file.to_str().unwrap().to_owned()]);
     }
     args.extend(["-n", "4", "-c", "1"].map(str::to_owned));
     let (code, text) = command(args).await;
     assert_eq!(code, Some(0), "{text}");
     let requests = simulator.requests();
-    let inputs: Vec<_> = requests.iter().map(|request| request.json()["input"].clone()).collect();
+    let inputs: Vec<_> = requests
+        .iter()
+        .map(|request| request.json()["input"].clone())
+        .collect();
     assert_eq!(inputs, ["a", "b", "a", "b"]);
-    assert!(requests.iter().all(|request| request.path == "/v1/embeddings"));
+    assert!(
+        requests
+            .iter()
+            .all(|request| request.path == "/v1/embeddings")
+    );
 }
