@@ -163,6 +163,13 @@ impl Simulator {
         while self.connections() > 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
+        // Requests of HTTP/2 run in tasks of their own, which learn of the end a moment later.
+        for _ in 0..1000 {
+            if self.active() == 0 {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     /// Listens again on the same port; stops first if it still runs. Faults, records, counters and the
