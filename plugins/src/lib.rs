@@ -17,4 +17,5 @@ pub mod registry;
 pub mod secret;
 pub mod signal;
 pub mod sse;
+pub mod testing;
 pub mod units;
