@@ -9,6 +9,7 @@ use commutator_plugins::body::RequestBody;
 use commutator_plugins::conversation::Conversation;
 use commutator_plugins::json::{Document, Kind, Value, quote};
 use libfuzzer_sys::fuzz_target;
+use serde_json::value::RawValue;
 
 fuzz_target!(|data: &[u8]| {
     let cut = data.iter().position(|b| *b == 0).unwrap_or(data.len());
@@ -16,12 +17,18 @@ fuzz_target!(|data: &[u8]| {
     let Ok(doc) = Document::parse(Bytes::copy_from_slice(text)) else {
         return;
     };
-    serde_json::from_slice::<serde::IgnoredAny>(text).expect("serde_json refuses what we accept");
+    serde_json::from_slice::<&RawValue>(text).expect("serde_json refuses what we accept");
     // Numbers too large for a float are no reason to refuse a body, but serde_json's Value cannot hold them.
     if let Ok(value) = serde_json::from_slice::<serde_json::Value>(text) {
         same(doc.root(), &value);
     }
-    for api in [Api::ChatCompletions, Api::Messages, Api::Responses, Api::Completions, Api::Other] {
+    for api in [
+        Api::ChatCompletions,
+        Api::Messages,
+        Api::Responses,
+        Api::Completions,
+        Api::Other,
+    ] {
         if let Ok(conversation) = Conversation::read(api, &doc) {
             for index in 0..conversation.texts.len() {
                 let _ = conversation.text(&doc, index);
@@ -33,11 +40,6 @@ fuzz_target!(|data: &[u8]| {
         edit(doc, edits);
     }
 });
-
-mod serde {
-    pub(crate) use serde_json::value::RawValue;
-    pub(crate) type IgnoredAny = Box<RawValue>;
-}
 
 fn same(ours: Value<'_>, theirs: &serde_json::Value) {
     match theirs {
@@ -53,7 +55,9 @@ fn same(ours: Value<'_>, theirs: &serde_json::Value) {
             assert_eq!(ours.items().count(), kept.len());
             ours.items().zip(kept).for_each(|(a, b)| same(a, b));
         }
-        serde_json::Value::String(text) => assert_eq!(ours.as_str().as_deref(), Some(text.as_str())),
+        serde_json::Value::String(text) => {
+            assert_eq!(ours.as_str().as_deref(), Some(text.as_str()))
+        }
         serde_json::Value::Bool(flag) => assert_eq!(ours.as_bool(), Some(*flag)),
         serde_json::Value::Number(_) => assert_eq!(ours.kind(), Kind::Number),
         serde_json::Value::Null => assert!(ours.is_null()),
@@ -70,7 +74,9 @@ fn edit(doc: Document, edits: &[u8]) {
         match pair[0] % 7 {
             0 => body.set_field(name, ["1", "\"x\"", "{}", "[null]"][at % 4]),
             1 => body.remove_field(name),
-            2 if messages > 0 => body.insert_message(at % (messages + 1), r#"{"role":"system","content":"s"}"#),
+            2 if messages > 0 => {
+                body.insert_message(at % (messages + 1), r#"{"role":"system","content":"s"}"#)
+            }
             3 if messages > 0 => body.remove_message(at % messages),
             4 if messages > 0 => body.set_content(at % messages, quote("new \"text\"\n")),
             5 => {

@@ -19,8 +19,15 @@ fuzz_target!(|text: &str| {
     for line in text.split('\n') {
         let mut chars = line.chars();
         let Some(op) = chars.next() else { continue };
-        let (name, value) = chars.as_str().split_once(':').unwrap_or((chars.as_str(), ""));
-        let block = if op.is_uppercase() { &mut config.response } else { &mut config.request };
+        let (name, value) = chars
+            .as_str()
+            .split_once(':')
+            .unwrap_or((chars.as_str(), ""));
+        let block = if op.is_uppercase() {
+            &mut config.response
+        } else {
+            &mut config.request
+        };
         match op.to_ascii_lowercase() {
             's' => drop(block.set.insert(name.to_owned(), value.to_owned())),
             'a' => drop(block.append.insert(name.to_owned(), value.to_owned())),
@@ -32,22 +39,35 @@ fuzz_target!(|text: &str| {
         .map(|block| block.set.len() + block.append.len() + block.remove.len())
         .sum::<usize>();
     let families = ReasoningFamily::builtin();
-    let context = BuildContext { families: &families, models: &[] };
+    let context = BuildContext {
+        families: &families,
+        models: &[],
+    };
     let plugin = match Headers::build(&config, &context, "plugins[0].headers") {
         Ok(plugin) => plugin,
         Err(problems) => {
             assert!(problems.has_errors());
-            assert!(problems.iter().all(|p| p.path.starts_with("plugins[0].headers.re")));
+            assert!(
+                problems
+                    .iter()
+                    .all(|p| p.path.starts_with("plugins[0].headers.re"))
+            );
             return;
         }
     };
     let mut exchange = testing::exchange(Api::Other, "{}").expect("an empty body");
     block_on(plugin.on_request(&mut exchange)).expect("it only adds changes");
-    let changes: Vec<_> = exchange.upstream_headers.iter().chain(&exchange.response_headers).collect();
+    let changes: Vec<_> = exchange
+        .upstream_headers
+        .iter()
+        .chain(&exchange.response_headers)
+        .collect();
     assert_eq!(changes.len(), count);
     for change in changes {
         let (name, value) = match change {
-            HeaderChange::Set(name, value) | HeaderChange::Append(name, value) => (name, Some(value)),
+            HeaderChange::Set(name, value) | HeaderChange::Append(name, value) => {
+                (name, Some(value))
+            }
             HeaderChange::Remove(name) => (name, None),
         };
         let name = name.as_str();

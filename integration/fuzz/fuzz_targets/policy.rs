@@ -11,7 +11,8 @@ use commutator_plugins::testing;
 use futures::executor::block_on;
 use libfuzzer_sys::fuzz_target;
 
-const CHAT: &str = r#"{"model":"m","messages":[{"role":"system","content":"s"},{"role":"user","content":"u"}]}"#;
+const CHAT: &str =
+    r#"{"model":"m","messages":[{"role":"system","content":"s"},{"role":"user","content":"u"}]}"#;
 
 fuzz_target!(|text: &str| {
     let (entry, body) = text.split_once('\0').unwrap_or((text, CHAT));
@@ -22,12 +23,20 @@ fuzz_target!(|text: &str| {
     let again: PluginConfig = serde_json::from_str(&written).expect("what was written can be read");
     assert_eq!(again.name(), config.name());
     let families = ReasoningFamily::builtin();
-    let context = BuildContext { families: &families, models: &[] };
+    let context = BuildContext {
+        families: &families,
+        models: &[],
+    };
     let plugin = match config.build(&context, "plugins[0]") {
         Ok(plugin) => plugin,
         Err(problems) => return assert!(problems.has_errors()),
     };
-    for api in [Api::ChatCompletions, Api::Messages, Api::Responses, Api::Embeddings] {
+    for api in [
+        Api::ChatCompletions,
+        Api::Messages,
+        Api::Responses,
+        Api::Embeddings,
+    ] {
         let Ok(mut exchange) = testing::exchange(api, body) else {
             continue;
         };

@@ -4,7 +4,9 @@
 #![no_main]
 
 use bytes::Bytes;
-use commutator_plugins::sse::{Event, SseDecoder, SseError, error_of, is_done, is_usage_only_chunk, usage_of};
+use commutator_plugins::sse::{
+    Event, SseDecoder, SseError, error_of, is_done, is_usage_only_chunk, usage_of,
+};
 use libfuzzer_sys::fuzz_target;
 
 const LIMIT: usize = 512;
