@@ -11,13 +11,16 @@ pub mod exchange;
 pub mod finding;
 pub mod json;
 pub mod model;
+pub mod pipeline;
 pub mod plugin;
+pub mod policy;
 pub mod problem;
 pub mod registry;
 pub mod secret;
 pub mod signal;
 pub mod sse;
 pub mod testing;
+pub mod tokens;
 pub mod units;
 
 /// The examples of the guide are tested like those of the code.
