@@ -28,6 +28,7 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(decode(&chunks), (whole.clone(), error));
     if error.is_none() {
         assert_eq!(whole.concat(), stream);
+        assert_eq!(whole, naive(stream));
     }
     for bytes in &whole {
         assert!(bytes.len() <= LIMIT);
@@ -38,6 +39,31 @@ fuzz_target!(|data: &[u8]| {
         }
     }
 });
+
+/// The standard read literally: lines, and an event ends behind each blank one.
+fn naive(stream: &[u8]) -> Vec<&[u8]> {
+    let mut events = Vec::new();
+    let (mut event, mut line, mut at) = (0, 0, 0);
+    while at < stream.len() {
+        let end = match &stream[at..] {
+            [b'\r', b'\n', ..] => at + 2,
+            [b'\r' | b'\n', ..] => at + 1,
+            _ => {
+                at += 1;
+                continue;
+            }
+        };
+        if at == line {
+            events.push(&stream[event..end]);
+            event = end;
+        }
+        (at, line) = (end, end);
+    }
+    if event < stream.len() {
+        events.push(&stream[event..]);
+    }
+    events
+}
 
 fn decode(chunks: &[&[u8]]) -> (Vec<Bytes>, Option<SseError>) {
     let mut decoder = SseDecoder::with_limit(LIMIT);

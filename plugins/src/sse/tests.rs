@@ -208,6 +208,31 @@ fn the_usage_chunk_is_known() {
     }
 }
 
+/// The standard read literally: lines, and an event ends behind each blank one.
+fn naive(stream: &[u8]) -> Vec<&[u8]> {
+    let mut events = Vec::new();
+    let (mut event, mut line, mut at) = (0, 0, 0);
+    while at < stream.len() {
+        let end = match &stream[at..] {
+            [b'\r', b'\n', ..] => at + 2,
+            [b'\r' | b'\n', ..] => at + 1,
+            _ => {
+                at += 1;
+                continue;
+            }
+        };
+        if at == line {
+            events.push(&stream[event..end]);
+            event = end;
+        }
+        (at, line) = (end, end);
+    }
+    if event < stream.len() {
+        events.push(&stream[event..]);
+    }
+    events
+}
+
 proptest! {
     /// Wherever the network splits a stream, the events are the same, and together they are the stream.
     #[test]
@@ -223,7 +248,7 @@ proptest! {
         let whole = events(&[&stream]);
         prop_assert_eq!(events(&chunks), whole.clone());
         prop_assert_eq!(whole.concat(), stream.clone());
-        // One by one, and each event but the last ends with a blank line of its own.
+        prop_assert_eq!(&whole, &naive(&stream));
         let bytes: Vec<&[u8]> = stream.chunks(1).collect();
         prop_assert_eq!(events(&bytes), whole);
     }
