@@ -356,6 +356,10 @@ fn hidden(config: &RoutingConfig, problems: &mut Problems) {
 }
 
 fn unused_rules(config: &RoutingConfig, decisions: &[Decision], problems: &mut Problems) {
+    // A misspelt name makes the right one look unused.
+    if problems.has_errors() {
+        return;
+    }
     let mut used: HashSet<(SignalKind, usize)> = HashSet::new();
     for decision in decisions {
         decision.rule.leaves(&mut |kind, index| {
