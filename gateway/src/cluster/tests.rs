@@ -3,6 +3,7 @@
 mod failing;
 pub(super) mod frontend;
 mod lifecycle;
+mod observing;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,6 +21,7 @@ pub(super) fn config(addrs: &[SocketAddr], change: Value) -> ClusterConfig {
         "name": "c",
         "endpoints": {"static": addrs},
         "readiness": {"interval": "20ms", "timeout": "5s", "failure_threshold": 1},
+        "slow_start": {"window": "1h"},
     });
     for (key, new) in change.as_object().unwrap() {
         value[key] = new.clone();
