@@ -1,5 +1,7 @@
 //! The one error that becomes an answer (CONTRACT section 6).
 
+use std::borrow::Cow;
+
 use http::StatusCode;
 use serde_json::json;
 
@@ -8,8 +10,8 @@ use serde_json::json;
 pub struct ApiError {
     /// HTTP status.
     pub status: StatusCode,
-    /// Machine-readable `code`, a name from CONTRACT section 6.
-    pub code: &'static str,
+    /// Machine-readable `code`, a name from CONTRACT section 6, or what the policy says.
+    pub code: Cow<'static, str>,
     /// Human-readable text.
     pub message: String,
     /// The request field at fault.
@@ -23,10 +25,14 @@ pub struct ApiError {
 impl ApiError {
     /// An error with this status, code and message.
     #[must_use]
-    pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+    pub fn new(
+        status: StatusCode,
+        code: impl Into<Cow<'static, str>>,
+        message: impl Into<String>,
+    ) -> Self {
         Self {
             status,
-            code,
+            code: code.into(),
             message: message.into(),
             param: None,
             retry_after: None,

@@ -2,6 +2,7 @@
 //!
 //! Start at [`exchange::Exchange`], then [`plugin::Plugin`] and [`signal::Signal`].
 
+pub mod answer;
 pub mod api;
 pub mod api_error;
 pub mod body;
@@ -10,8 +11,13 @@ pub mod exchange;
 pub mod finding;
 pub mod json;
 pub mod model;
+pub mod pipeline;
 pub mod plugin;
+pub mod policy;
 pub mod problem;
+pub mod registry;
 pub mod secret;
 pub mod signal;
+pub mod sse;
+pub mod tokens;
 pub mod units;

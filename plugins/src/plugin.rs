@@ -1,5 +1,8 @@
 //! The trait that every plugin implements, and what it may answer.
 
+pub mod fixed_answer;
+pub mod reasoning;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};

@@ -58,10 +58,7 @@ impl Replay {
             deadlines,
             gone,
         };
-        Ok((
-            Box::new(ServerSession::new_custom(Box::new(replay))),
-            slot,
-        ))
+        Ok((Box::new(ServerSession::new_custom(Box::new(replay))), slot))
     }
 
     fn get(&self) -> Option<&ServerSession> {
@@ -111,11 +108,7 @@ impl CustomSession for Replay {
         self.inner()?.write_response_header(resp).await
     }
 
-    async fn write_response_header_ref(
-        &mut self,
-        resp: &ResponseHeader,
-        _end: bool,
-    ) -> Result<()> {
+    async fn write_response_header_ref(&mut self, resp: &ResponseHeader, _end: bool) -> Result<()> {
         self.inner()?.write_response_header_ref(resp).await
     }
 
@@ -232,9 +225,7 @@ impl CustomSession for Replay {
     }
 
     fn pseudo_raw_h1_request_header(&self) -> Bytes {
-        self.get()
-            .map(ServerSession::to_h1_raw)
-            .unwrap_or_default()
+        self.get().map(ServerSession::to_h1_raw).unwrap_or_default()
     }
 
     fn enable_retry_buffering(&mut self) {}
