@@ -15,6 +15,22 @@ use tokio::runtime::Handle;
 use super::*;
 use frontend::Frontend;
 
+/// Hears nothing.
+pub(super) struct NoObserver;
+
+impl ClusterObserver for NoObserver {}
+
+impl Cluster {
+    fn start(
+        config: ClusterConfig,
+        models: Vec<String>,
+        runtime: &Handle,
+        observer: Arc<dyn ClusterObserver>,
+    ) -> Result<Arc<Self>, ClusterError> {
+        Self::start_after(None, config, models, runtime, observer)
+    }
+}
+
 /// The configuration of a cluster of these frontends that looks often, with `change` on top.
 pub(super) fn config(addrs: &[SocketAddr], change: Value) -> ClusterConfig {
     let mut value = json!({

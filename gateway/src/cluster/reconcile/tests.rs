@@ -3,9 +3,8 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::cluster::NoObserver;
 use crate::cluster::tests::frontend::Frontend;
-use crate::cluster::tests::{config, eventually};
+use crate::cluster::tests::{NoObserver, config, eventually};
 
 fn reconcile(
     old: Option<&Clusters>,
