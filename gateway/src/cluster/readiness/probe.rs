@@ -213,26 +213,45 @@ fn verdict(answer: &Answer, is_listed: bool) -> Verdict {
 
 #[derive(Deserialize)]
 struct Refusal {
+    /// Dynamo's answer, by its own namespaces.
+    #[serde(default)]
+    namespaces: BTreeMap<String, Namespace>,
     #[serde(default)]
     missing_worker_types: Vec<String>,
     #[serde(default)]
     message: String,
 }
 
+#[derive(Deserialize)]
+struct Namespace {
+    #[serde(default)]
+    missing_worker_types: Vec<String>,
+}
+
 /// A frontend's reason in one short line.
 fn refusal(status: StatusCode, body: &[u8]) -> String {
     const LONGEST: usize = 200;
-    match serde_json::from_slice::<Refusal>(body) {
-        Ok(refusal) if !refusal.missing_worker_types.is_empty() => {
-            let missing = refusal.missing_worker_types.join(", ");
-            format!("{status}, missing worker types: {missing}")
-        }
-        Ok(refusal) if !refusal.message.is_empty() => {
-            let message: String = refusal.message.chars().take(LONGEST).collect();
-            format!("{status}, {message}")
-        }
-        _ => status.to_string(),
+    let Ok(refusal) = serde_json::from_slice::<Refusal>(body) else {
+        return status.to_string();
+    };
+    let nested = refusal.namespaces.values();
+    let mut missing: Vec<&str> = nested
+        .flat_map(|namespace| &namespace.missing_worker_types)
+        .chain(&refusal.missing_worker_types)
+        .map(String::as_str)
+        .collect();
+    missing.sort_unstable();
+    missing.dedup();
+    let detail = if missing.is_empty() {
+        refusal.message
+    } else {
+        format!("missing worker types: {}", missing.join(", "))
+    };
+    if detail.is_empty() {
+        return status.to_string();
     }
+    let detail: String = detail.chars().take(LONGEST).collect();
+    format!("{status}, {detail}")
 }
 
 fn why_none(verdicts: &BTreeMap<String, Verdict>) -> String {
