@@ -64,11 +64,17 @@ impl Prober {
         }
     }
 
-    /// Asks for the listing and for each model of the policy.
+    /// Asks for the listing and for each model of the policy. A model that was not ready in the
+    /// round `before` is not asked for again until it is listed: Dynamo lists what is ready, and
+    /// logs an error for each question that it answers with 503.
     ///
     /// # Errors
     /// When the endpoint does not answer; an answer that says "no" is a result.
-    pub(in crate::cluster) async fn round(&self, addr: SocketAddr) -> Result<Probed, ProbeError> {
+    pub(in crate::cluster) async fn round(
+        &self,
+        addr: SocketAddr,
+        before: &Probed,
+    ) -> Result<Probed, ProbeError> {
         let answer = self.get(addr, "/v1/models").await?;
         let listed = match listing(&answer) {
             Ok(listed) => listed,
@@ -76,9 +82,12 @@ impl Prober {
         };
         let mut verdicts = BTreeMap::new();
         for model in &self.models {
-            let answer = self.get(addr, &ready_path(model)).await?;
             let is_listed = listed.iter().any(|l| l.id == *model);
-            verdicts.insert(model.clone(), verdict(&answer, is_listed));
+            let verdict = match before.verdicts.get(model) {
+                Some(Verdict::NotReady(reason)) if !is_listed => Verdict::NotReady(reason.clone()),
+                _ => verdict(&self.get(addr, &ready_path(model)).await?, is_listed),
+            };
+            verdicts.insert(model.clone(), verdict);
         }
         let mut probed = Probed {
             state: State::Ready,
@@ -219,6 +228,8 @@ struct Refusal {
     #[serde(default)]
     missing_worker_types: Vec<String>,
     #[serde(default)]
+    reason: String,
+    #[serde(default)]
     message: String,
 }
 
@@ -242,10 +253,10 @@ fn refusal(status: StatusCode, body: &[u8]) -> String {
         .collect();
     missing.sort_unstable();
     missing.dedup();
-    let detail = if missing.is_empty() {
-        refusal.message
-    } else {
-        format!("missing worker types: {}", missing.join(", "))
+    let detail = match missing.as_slice() {
+        [] if refusal.reason.is_empty() => refusal.message,
+        [] => refusal.reason,
+        missing => format!("missing worker types: {}", missing.join(", ")),
     };
     if detail.is_empty() {
         return status.to_string();
