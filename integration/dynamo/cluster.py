@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -19,10 +21,24 @@ FULL_SPEED = 1_000_000.0
 """A `speedup` for as fast as it goes; 1 is about 18 ms to the first token and 6 ms a token."""
 
 
-class Frontend(Process):
+class DynamoProcess(Process):
+    """A frontend or a worker: both log the arrival of a request as JSON."""
+
+    def arrivals(self, request_id: str) -> list[dict[str, Any]]:
+        """Its log lines about the arrival of the request with this `x-request-id`."""
+        return [
+            json.loads(line)
+            for line in self.log().splitlines()
+            if '"request received"' in line and f'"x_request_id":"{request_id}"' in line
+        ]
+
+
+class Frontend(DynamoProcess):
     """One Dynamo HTTP frontend."""
 
-    def __init__(self, port: int, name: str, argv: Sequence[str], env: Mapping[str, str], logs: Path):
+    def __init__(
+        self, port: int, name: str, argv: Sequence[str], env: Mapping[str, str], logs: Path
+    ):
         super().__init__(name, argv, env, logs)
         self.address = f"127.0.0.1:{port}"
         self.url = f"http://{self.address}"
@@ -39,22 +55,21 @@ class Frontend(Process):
             return False
 
 
-class Worker(Process):
+class Worker(DynamoProcess):
     """One mock worker; `role` is `backend` (aggregated), `prefill` or `decode`."""
 
     def __init__(
-        self, model: str, role: str, name: str, argv: Sequence[str], env: Mapping[str, str], logs: Path
+        self,
+        model: str,
+        role: str,
+        name: str,
+        argv: Sequence[str],
+        env: Mapping[str, str],
+        logs: Path,
     ):
         super().__init__(name, argv, env, logs)
         self.model = model
         self.role = role
-
-    def received(self, request_id: str) -> bool:
-        """Whether it logged the arrival of the request with this `x-request-id`."""
-        return any(
-            '"request received"' in line and f'"x_request_id":"{request_id}"' in line
-            for line in self.log().splitlines()
-        )
 
 
 class DynamoCluster:
@@ -165,14 +180,14 @@ class DynamoCluster:
     def served_by(self, request_id: str, seconds: float = 5.0) -> list[Worker]:
         """The workers that received the request with this `x-request-id`, by their own logs."""
         return wait_until(
-            lambda: [worker for worker in self.workers if worker.received(request_id)],
+            lambda: [worker for worker in self.workers if worker.arrivals(request_id)],
             f"a worker logged {request_id}",
             seconds,
         )
 
     def never_served(self, request_id: str) -> bool:
         """Whether no worker has logged this `x-request-id` so far."""
-        return not any(worker.received(request_id) for worker in self.workers)
+        return not any(worker.arrivals(request_id) for worker in self.workers)
 
     def logs(self, lines: int = 15) -> str:
         """The last lines of every process."""
@@ -180,7 +195,7 @@ class DynamoCluster:
         for process in self.processes():
             state = "running" if process.running() else f"ended with {process.returncode()}"
             parts.append(f"--- {process.name}: {state}")
-            parts.extend(process.log().splitlines()[-lines:])
+            parts.extend(_short(line) for line in process.log().splitlines()[-lines:])
         return "\n".join(parts)
 
     def _answers(self, frontend: Frontend) -> bool:
@@ -241,6 +256,16 @@ class DynamoCluster:
             "DYN_LOGGING_JSONL": "1",
             **extra,
         }
+
+
+def _short(line: str) -> str:
+    """Level and message of a JSON log line; other lines as they are, both cut to 300 characters."""
+    try:
+        entry = json.loads(line)
+        line = f"{entry['time']} {entry['level']} {entry['message']}"
+    except (ValueError, KeyError, TypeError):
+        pass
+    return line[:300]
 
 
 _model_scratch: tempfile.TemporaryDirectory[str] | None = None

@@ -33,7 +33,9 @@ class Load:
                 request = body(f"Hello from {number}", model)
                 try:
                     answer = client.post(f"{url}/v1/chat/completions", json=request)
-                    problem = "" if answer.status_code == 200 else f"{answer.status_code}: {answer.text}"
+                    problem = (
+                        "" if answer.status_code == 200 else f"{answer.status_code}: {answer.text}"
+                    )
                 except httpx.HTTPError as error:
                     problem = repr(error)
                 with self._lock:

@@ -8,6 +8,7 @@ tied to the *thread* that started the child: start processes from the main threa
 from __future__ import annotations
 
 import atexit
+import contextlib
 import ctypes
 import os
 import signal
@@ -23,7 +24,7 @@ T = TypeVar("T")
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _libc = ctypes.CDLL(None, use_errno=True)
-_alive: set["Process"] = set()
+_alive: set[Process] = set()
 _ports_given: set[int] = set()
 
 
@@ -131,10 +132,8 @@ class Process:
     def _signal(self, number: int) -> None:
         if not self.running():
             return
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, number)
-        except ProcessLookupError:
-            pass
 
 
 def kill_all(processes: Sequence[Process]) -> None:

@@ -161,6 +161,45 @@ def test_completions_pass_through(gateway: Gateway) -> None:
     assert answer.json()["usage"]["completion_tokens"] == 4
 
 
+def test_responses_pass_through(gateway: Gateway, dynamo: DynamoCluster) -> None:
+    """Another API than chat: only the model's name is changed, named events stay named."""
+    request_id = new_request_id("responses")
+    request = {"model": "math", "input": "What is 2+2?", "max_output_tokens": 4}
+    answer = httpx.post(
+        f"{gateway.url}/v1/responses",
+        json=request,
+        headers={"x-request-id": request_id},
+        timeout=30,
+    )
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["object"] == "response"
+    (arrival,) = [line for one in dynamo.frontends for line in one.arrivals(request_id)]
+    assert (arrival["endpoint"], arrival["model"]) == ("responses", "mock-math")
+
+    streamed = httpx.post(
+        f"{gateway.url}/v1/responses", json={**request, "stream": True}, timeout=30
+    )
+    events = [
+        line.removeprefix("event: ")
+        for line in streamed.text.splitlines()
+        if line.startswith("event: ")
+    ]
+    assert events[0] == "response.created"
+    assert "response.output_text.delta" in events
+
+
+def test_trace_continues(gateway: Gateway, dynamo: DynamoCluster) -> None:
+    """The client's trace goes on in Dynamo: frontend and worker log its trace id."""
+    request_id = new_request_id("traced")
+    trace = uuid.uuid4().hex
+    headers = {"x-request-id": request_id, "traceparent": f"00-{trace}-b7ad6b7169203331-01"}
+    assert chat(gateway.url, "Hello", headers=headers).status_code == 200
+    (worker,) = dynamo.served_by(request_id)
+    lines = [line for one in (*dynamo.frontends, worker) for line in one.arrivals(request_id)]
+    assert len(lines) == 2
+    assert {line["trace_id"] for line in lines} == {trace}
+
+
 def test_models_are_listed(gateway: Gateway) -> None:
     listed = httpx.get(f"{gateway.url}/v1/models", timeout=10).json()
     assert listed["object"] == "list"

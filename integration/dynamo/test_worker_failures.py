@@ -137,6 +137,4 @@ def test_overloaded_everywhere() -> None:
             assert_openai_error(answer, 503, "upstream_overloaded")
             assert int(answer.headers["retry-after"]) >= 1
             assert chat(gateway.url, "What is 2+2?").status_code == 200
-        wait_until(
-            lambda: chat(gateway.url, "Hello").status_code == 200, "the load is gone", 30
-        )
+        wait_until(lambda: chat(gateway.url, "Hello").status_code == 200, "the load is gone", 30)
