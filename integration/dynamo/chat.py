@@ -50,7 +50,7 @@ class Stream:
 
     def read(self, count: int) -> list[dict[str, Any]]:
         """The next `count` events; fails when the stream ends before."""
-        events = []
+        events: list[dict[str, Any]] = []
         for event in self.events():
             assert event != DONE, f"the stream was done after {len(events)} of {count} events"
             events.append(event)

@@ -213,7 +213,7 @@ class DynamoCluster:
 
     def _frontend(self, index: int) -> Frontend:
         port = free_port()
-        argv = [sys.executable, "-m", "dynamo.frontend", "--http-port", port]
+        argv = [sys.executable, "-m", "dynamo.frontend", "--http-port", str(port)]
         argv += ["--router-mode", self._router_mode, *self._frontend_args]
         return Frontend(port, f"frontend{index}", argv, self._env, self.directory / "logs")
 
@@ -221,9 +221,9 @@ class DynamoCluster:
         namespace = re.sub(r"[^A-Za-z0-9]", "-", model)
         component = "prefill" if role == "prefill" else "backend"
         argv = [sys.executable, "-m", "dynamo.mocker"]
-        argv += ["--model-path", shared_model(), "--model-name", model]
-        argv += ["--speedup-ratio", f"{self._speedup:g}", "--block-size", 16]
-        argv += ["--num-gpu-blocks-override", self._blocks]
+        argv += ["--model-path", str(shared_model()), "--model-name", model]
+        argv += ["--speedup-ratio", f"{self._speedup:g}", "--block-size", "16"]
+        argv += ["--num-gpu-blocks-override", str(self._blocks)]
         argv += ["--endpoint", f"dyn://{namespace}.{component}.generate"]
         if role != "backend":
             argv += ["--disaggregation-mode", role]

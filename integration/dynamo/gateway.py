@@ -18,7 +18,6 @@ from prometheus_text import Metrics
 
 ROOT = Path(__file__).resolve().parents[2]
 
-REQUESTS = "commutator_requests_total"
 STREAM_ERRORS = "commutator_stream_errors_total"
 RETRIES = "commutator_upstream_retries_total"
 
@@ -108,6 +107,7 @@ class Gateway:
             "admin": {"address": f"127.0.0.1:{admin_port}"},
             "policy": "policy.yaml",
             "shutdown": {"grace": "10s"},
+            "upgrade_socket": str(self.directory / "upgrade.sock"),
             **(bootstrap or {}),
         }
         self.policy_file = self.directory / "policy.yaml"
@@ -167,16 +167,18 @@ class Gateway:
         return Metrics.of(f"{self.admin}/metrics")
 
     def access_log(self) -> list[dict[str, Any]]:
-        """The access-log lines written so far, oldest first."""
-        lines = []
-        for line in self.process.log().splitlines():
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                continue
-            if isinstance(entry, dict) and "request_id" in entry:
-                lines.append(entry)
-        return lines
+        """The access log so far, oldest request first; every complete line must be JSON."""
+        text = self.process.out.read_text("utf-8")
+        return [json.loads(line) for line in text.splitlines(keepends=True) if line.endswith("\n")]
+
+    def logged(self, request_id: str) -> dict[str, Any]:
+        """The access-log line of one request. It is written after the answer: waits for it."""
+
+        def lines() -> list[dict[str, Any]]:
+            return [line for line in self.access_log() if line["request_id"] == request_id]
+
+        (line,) = wait_until(lines, f"the access log has {request_id}")
+        return line
 
     def logs(self, lines: int = 60) -> str:
         """The last lines of the log."""

@@ -58,7 +58,7 @@ class Process:
         self, name: str, argv: Sequence[str], env: Mapping[str, str], directory: Path
     ) -> None:
         self.name = name
-        self.argv = [str(word) for word in argv]
+        self.argv = list(argv)
         self.env = dict(env)
         self.out = directory / f"{name}.out"
         self.err = directory / f"{name}.err"

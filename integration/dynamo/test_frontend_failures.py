@@ -54,6 +54,7 @@ def test_killed_under_load(pair: tuple[DynamoCluster, Gateway]) -> None:
         running.wait_for(200)
     assert running.failures == []
     assert gateway.metrics().total(RETRIES) > before
+    assert any(line["attempts"] == 2 for line in gateway.access_log())
 
     victim.start()
     cluster.wait_ready()

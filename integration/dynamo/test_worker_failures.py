@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 
@@ -9,7 +10,7 @@ import httpx
 import pytest
 
 from chat import DONE, assert_openai_error, chat, stream
-from cluster import DynamoCluster
+from cluster import DynamoCluster, Worker
 from conftest import wait_serving
 from gateway import STREAM_ERRORS, Gateway, policy_for
 from processes import wait_until
@@ -22,7 +23,7 @@ def cluster() -> Iterator[DynamoCluster]:
         yield cluster
 
 
-def worker_of(cluster: DynamoCluster, model: str):
+def worker_of(cluster: DynamoCluster, model: str) -> Worker:
     (worker,) = [worker for worker in cluster.workers if worker.model == model]
     return worker
 
@@ -120,14 +121,11 @@ def test_overloaded_everywhere() -> None:
                 "active_prefill_tokens_threshold": 100,
             }
             httpx.post(f"{frontend.url}/busy_threshold", json=thresholds, timeout=10)
-        first, second = (frontend.url for frontend in cluster.frontends)
         long = "Once upon a time there was a busy worker. " * 100
-        with (
-            stream(first, long, "mock-a") as one,
-            stream(second, long, "mock-a", headers={"x-dynamo-request-priority": "1"}) as two,
-        ):
-            one.read(1)
-            del two
+        with contextlib.ExitStack() as busy:
+            for frontend in cluster.frontends:
+                # The second may be refused at once: the first one's load is known to both.
+                busy.enter_context(stream(frontend.url, long, "mock-a"))
             for frontend in cluster.frontends:
                 wait_until(
                     lambda: chat(frontend.url, "Hello", "mock-a").status_code == 529,
