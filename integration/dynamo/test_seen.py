@@ -1,4 +1,4 @@
-"""What the operator sees of a request: access log and metrics, with Dynamo's own numbers in them."""
+"""What the operator sees: access log and metrics, checked against Dynamo's own numbers."""
 
 from __future__ import annotations
 
