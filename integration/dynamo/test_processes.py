@@ -13,9 +13,10 @@ import pytest
 from processes import wait_until
 
 OWNER = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from processes import Process
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's & leaves it ignored
 sleeper = Process("sleeper", ["sleep", "600"], {"PATH": "/usr/bin:/bin"}, Path(sys.argv[1]))
 sleeper.start()
 print(sleeper.pid, flush=True)
