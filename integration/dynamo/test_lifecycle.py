@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import httpx
+import pytest
 
-from chat import DONE, chat, stream
+from chat import DONE, chat, new_request_id, stream
 from cluster import DynamoCluster
 from conftest import wait_serving
 from gateway import Gateway, changed, policy_for
@@ -39,16 +40,45 @@ def _selected(gateway: Gateway, prompt: str) -> str:
     return answer.headers["x-vsr-selected-model"]
 
 
-def test_hang_up_reloads(dynamo: DynamoCluster) -> None:
-    """SIGHUP loads the file again; the process lives on."""
+@pytest.mark.parametrize("by", ["signal", "file"])
+def test_reload_without_the_admin_listener(dynamo: DynamoCluster, by: str) -> None:
+    """SIGHUP loads the file again, and so does a change of the file where it is watched."""
     policy = policy_for(*dynamo.addresses())
-    with Gateway(policy) as gateway:
+    with Gateway(policy, {"reload": {"watch": by == "file"}}) as gateway:
         wait_serving(gateway, "general", "math")
         words = {"keywords": [{"name": "math_words", "any": ["poem"]}]}
         gateway.write_policy(changed(policy, signals=words))
-        gateway.process.hang_up()
+        if by == "signal":
+            assert _selected(gateway, "Tell me a poem") == "general"
+            gateway.process.hang_up()
         wait_until(lambda: _selected(gateway, "Tell me a poem") == "math", "the new policy decides")
         assert gateway.process.running()
+
+
+def test_operator_drains_a_frontend(dynamo: DynamoCluster) -> None:
+    """A drained frontend keeps its stream and gets nothing new, until it is wanted again."""
+    with Gateway(policy_for(*dynamo.addresses())) as gateway:
+        wait_serving(gateway, "general", "math")
+        request_id = new_request_id("drained")
+        headers = {"x-request-id": request_id}
+        with stream(gateway.url, "Tell me a story", headers=headers, max_tokens=300) as answer:
+            answer.read(5)
+            (busy,) = [one for one in dynamo.frontends if one.arrivals(request_id)]
+            where = {"cluster": "dynamo", "endpoint": busy.address}
+            assert httpx.post(f"{gateway.admin}/drain", params=where).status_code == 200
+            asked = [_upstream(gateway) for _ in range(10)]
+            assert busy.address not in asked
+            assert answer.rest()[-1] == DONE
+        assert httpx.post(f"{gateway.admin}/undrain", params=where).status_code == 200
+        wait_until(lambda: _upstream(gateway) == busy.address, "the frontend is asked again")
+
+
+def _upstream(gateway: Gateway) -> str:
+    """The frontend that answers one request, by the access log."""
+    request_id = new_request_id("where")
+    answer = chat(gateway.url, "Hello", headers={"x-request-id": request_id}, max_tokens=1)
+    assert answer.status_code == 200, answer.text
+    return gateway.logged(request_id)["upstream"]
 
 
 def test_terminated_in_mid_stream(dynamo: DynamoCluster) -> None:
