@@ -1,0 +1,33 @@
+//! What operators see: messages, metrics, access log, trace context.
+
+pub(crate) mod access_log;
+pub(crate) mod metrics;
+pub(crate) mod trace_context;
+
+use tracing_subscriber::EnvFilter;
+
+use crate::bootstrap::Log;
+
+/// Sends messages to standard error. `RUST_LOG` wins over the configured level.
+pub(crate) fn init_logging(log: &Log) {
+    let filter = std::env::var("RUST_LOG").unwrap_or_else(|_| log.level.clone());
+    let (filter, mistake) = match EnvFilter::try_new(&filter) {
+        Ok(filter) => (filter, None),
+        Err(error) => (EnvFilter::new("info"), Some(error.to_string())),
+    };
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_target(true);
+    let result = if log.json {
+        builder.json().try_init()
+    } else {
+        builder.with_ansi(false).try_init()
+    };
+    if let Err(error) = result {
+        eprintln!("no log: {error}");
+    }
+    if let Some(mistake) = mistake {
+        tracing::warn!(%mistake, "the log level cannot be read, using info");
+    }
+}

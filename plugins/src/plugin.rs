@@ -1,0 +1,170 @@
+//! The trait that every plugin implements, and what it may answer.
+
+#[cfg(test)]
+mod compliance;
+pub mod fixed_answer;
+pub mod headers;
+pub mod reasoning;
+pub mod request_params;
+pub mod system_prompt;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+
+use crate::api_error::ApiError;
+use crate::body::EditConflict;
+use crate::exchange::Exchange;
+
+/// What happens next to the request.
+#[derive(Debug)]
+pub enum Flow {
+    /// The next plugin, and in the end a frontend.
+    Continue,
+    /// The gateway answers itself; nothing goes upstream.
+    Reply(Reply),
+}
+
+/// Which way an answer came about: `x-vsr-response-path`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ResponsePath {
+    /// A frontend answered.
+    Upstream,
+    /// From the semantic or exact cache.
+    Cache,
+    /// A guard stopped the request.
+    Blocked,
+    /// A fixed answer of the policy.
+    FastResponse,
+    /// Over a limit.
+    RateLimited,
+    /// An error.
+    Error,
+}
+
+impl ResponsePath {
+    /// The header's value.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Upstream => "upstream",
+            Self::Cache => "cache",
+            Self::Blocked => "blocked",
+            Self::FastResponse => "fast_response",
+            Self::RateLimited => "rate_limited",
+            Self::Error => "error",
+        }
+    }
+}
+
+/// An answer that the gateway gives itself.
+#[derive(Debug)]
+pub enum Reply {
+    /// A text, shaped like an answer of the API that was asked, streamed if the client asked for a stream.
+    Completion {
+        /// What the assistant says.
+        text: String,
+        /// OpenAI's `finish_reason`, for example `stop` or `content_filter`.
+        finish_reason: &'static str,
+        /// For `x-vsr-response-path`.
+        path: ResponsePath,
+    },
+    /// An error in OpenAI's form.
+    Error(ApiError),
+    /// Bytes as they are.
+    Raw {
+        /// HTTP status.
+        status: StatusCode,
+        /// Headers; `content-length` is added.
+        headers: HeaderMap,
+        /// The body.
+        body: Bytes,
+        /// For `x-vsr-response-path`.
+        path: ResponsePath,
+    },
+}
+
+/// The head of an upstream's answer.
+#[derive(Debug)]
+pub struct ResponseHead<'a> {
+    /// HTTP status.
+    pub status: StatusCode,
+    /// Headers as the frontend sent them; changes go to [`Exchange::response_headers`].
+    pub headers: &'a HeaderMap,
+    /// Is the body a stream of events?
+    pub stream: bool,
+}
+
+/// A part of an answer's body: one event of a stream, or the whole body of an answer that is no stream.
+#[derive(Debug)]
+pub enum Part {
+    /// The bytes of one SSE event, its blank line included. [`crate::sse`] reads and writes it.
+    Event(Bytes),
+    /// A whole body.
+    Body(Bytes),
+}
+
+/// Why a plugin failed. The gateway answers as the plugin's `on_error` says, and never with prompt text.
+#[derive(Debug, thiserror::Error)]
+pub enum PluginError {
+    /// An edit of the body that contradicts another one.
+    #[error(transparent)]
+    Edit(#[from] EditConflict),
+    /// Something that the plugin needs did not answer.
+    #[error("{0}")]
+    Unavailable(String),
+    /// It took longer than its deadline.
+    #[error("deadline exceeded")]
+    Deadline,
+}
+
+/// How an exchange ended, for [`Plugin::on_done`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outcome {
+    /// The status that the client saw; 0 where it left before one.
+    pub status: u16,
+    /// Did the client get a whole answer?
+    pub complete: bool,
+}
+
+/// What is done to a request and its answer. All methods default to nothing.
+///
+/// A plugin holds configuration only; what it must remember about a request stands in
+/// [`Exchange::extensions`].
+#[async_trait]
+pub trait Plugin: Send + Sync + std::fmt::Debug {
+    /// The word that names it in the policy.
+    fn name(&self) -> &'static str;
+
+    /// Before the request goes to a frontend.
+    async fn on_request(&self, _exchange: &mut Exchange) -> Result<Flow, PluginError> {
+        Ok(Flow::Continue)
+    }
+
+    /// When the head of the frontend's answer has come.
+    async fn on_response_head(
+        &self,
+        _exchange: &mut Exchange,
+        _head: &ResponseHead<'_>,
+    ) -> Result<(), PluginError> {
+        Ok(())
+    }
+
+    /// Does [`Plugin::on_part`] want to see this exchange's answer? Asked once, when its head has come: answers
+    /// that nobody wants to see are passed on without being cut into events.
+    fn wants_parts(&self, _exchange: &Exchange) -> bool {
+        false
+    }
+
+    /// One part of the answer, which the plugin may change; `None` drops it.
+    async fn on_part(
+        &self,
+        _exchange: &mut Exchange,
+        part: Part,
+    ) -> Result<Option<Part>, PluginError> {
+        Ok(Some(part))
+    }
+
+    /// After the last byte.
+    async fn on_done(&self, _exchange: &Exchange, _outcome: Outcome) {}
+}
