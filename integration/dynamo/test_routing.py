@@ -35,7 +35,7 @@ def test_automatic_name(
     answer = chat(gateway.url, prompt, name, headers={"x-request-id": request_id})
     assert answer.status_code == 200, answer.text
     assert answer.headers["x-vsr-selected-model"] == selected
-    assert answer.json()["model"] in (selected, upstream)
+    assert answer.json()["model"] == upstream
     assert answer.json()["choices"][0]["message"]["role"] == "assistant"
     assert served_model(dynamo, request_id) == upstream
 
@@ -57,9 +57,13 @@ def test_unknown_model(gateway: Gateway, dynamo: DynamoCluster) -> None:
     assert dynamo.never_served(request_id)
 
 
-def test_upstream_name_is_no_public_name(gateway: Gateway) -> None:
-    """Only the policy's names are offered; a frontend's own name is unknown unless it is one."""
-    assert_openai_error(chat(gateway.url, "Hello", "mock-a"), 404, "model_not_found")
+def test_upstream_name_means_the_model(gateway: Gateway, dynamo: DynamoCluster) -> None:
+    """A frontend's name for a model of the policy is understood: answers carry it."""
+    request_id = new_request_id("upstream-name")
+    answer = chat(gateway.url, "What is 2+2?", "mock-a", headers={"x-request-id": request_id})
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["x-vsr-selected-model"] == "general"
+    assert served_model(dynamo, request_id) == "mock-a"
 
 
 def test_headers_of_a_decision(gateway: Gateway) -> None:
