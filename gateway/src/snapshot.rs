@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use commutator_plugins::policy::Policy;
@@ -13,6 +13,9 @@ use serde::Serialize;
 use crate::cluster::{Cluster, ClusterError, ClusterObserver, Clusters};
 use crate::config::{self, ConfigErrors};
 use crate::policy_file::PolicyFile;
+
+/// How long a reload waits for the frontends of clusters that are new.
+const FIRST_PROBE: Duration = Duration::from_secs(1);
 
 /// Policy and clusters of one revision. A request keeps the snapshot it began with.
 pub(crate) struct Snapshot {
@@ -238,6 +241,7 @@ impl Store {
         let old = self.current();
         let report = match self.load(&old) {
             Ok(new) => {
+                self.wait_for_new_clusters(&new, &old);
                 for warning in &new.warnings {
                     tracing::warn!(target: "commutator::policy", "{warning}");
                 }
@@ -288,6 +292,26 @@ impl Store {
             &self.runtime,
             &self.observer,
         )?)
+    }
+}
+
+impl Store {
+    /// A cluster that this reload starts has not asked its frontends for their models yet: requests would be told
+    /// that there is none. Clusters that went on from the old snapshot are ready at once.
+    fn wait_for_new_clusters(&self, new: &Snapshot, old: &Snapshot) {
+        let fresh: Vec<_> = new
+            .clusters
+            .iter()
+            .filter(|cluster| {
+                let before = old.clusters.get(&cluster.config().name);
+                before.is_none_or(|before| !Arc::ptr_eq(before, cluster))
+            })
+            .map(|cluster| cluster.ready())
+            .collect();
+        let all = futures::future::join_all(fresh);
+        let _ = self
+            .runtime
+            .block_on(async { tokio::time::timeout(FIRST_PROBE, all).await });
     }
 }
 

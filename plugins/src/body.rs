@@ -64,7 +64,7 @@ impl RequestBody {
     pub fn is_changed(&self) -> bool {
         !(self.fields.is_empty()
             && self.contents.is_empty()
-            && self.inserted.is_empty()
+            && self.inserted.values().all(Vec::is_empty)
             && self.removed.is_empty()
             && self.ranges.is_empty())
     }
@@ -132,6 +132,12 @@ impl RequestBody {
     }
 
     /// The messages that plugins inserted in front of the client's message `index`, raw.
+    #[must_use]
+    pub fn inserted(&self, index: usize) -> &[String] {
+        self.inserted.get(&index).map_or(&[], Vec::as_slice)
+    }
+
+    /// The messages that plugins inserted in front of the client's message `index`, raw, to change them.
     pub fn inserted_messages(&mut self, index: usize) -> &mut Vec<String> {
         self.inserted.entry(index).or_default()
     }

@@ -19,5 +19,11 @@ pub mod registry;
 pub mod secret;
 pub mod signal;
 pub mod sse;
+pub mod testing;
 pub mod tokens;
 pub mod units;
+
+/// The examples of the guide are tested like those of the code.
+#[cfg(doctest)]
+#[doc = include_str!("../WRITING_PLUGINS.md")]
+pub struct WritingPlugins;

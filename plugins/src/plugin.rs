@@ -1,7 +1,12 @@
 //! The trait that every plugin implements, and what it may answer.
 
+#[cfg(test)]
+mod compliance;
 pub mod fixed_answer;
+pub mod headers;
 pub mod reasoning;
+pub mod request_params;
+pub mod system_prompt;
 
 use async_trait::async_trait;
 use bytes::Bytes;

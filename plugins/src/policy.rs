@@ -5,12 +5,12 @@
 //! [`Policy::render`] makes the bytes for a frontend.
 
 mod begin;
-mod choose;
-mod compile;
+pub(crate) mod choose;
+pub(crate) mod compile;
 pub mod config;
 mod decide;
 mod render;
-mod rule;
+pub(crate) mod rule;
 pub mod trace;
 
 use std::collections::{BTreeMap, HashMap};
@@ -36,49 +36,49 @@ use rule::Rule;
 /// A policy, ready to run. Immutable: a new configuration is a new policy.
 #[derive(Debug)]
 pub struct Policy {
-    models: Vec<Arc<ModelConfig>>,
+    pub(crate) models: Vec<Arc<ModelConfig>>,
     /// Names, aliases and upstream names, in this order of preference.
-    by_name: HashMap<String, Arc<ModelConfig>>,
-    families: BTreeMap<String, ReasoningFamily>,
-    automatic: Vec<String>,
-    default_model: Option<Arc<ModelConfig>>,
-    pass_through: Option<String>,
-    signals: Vec<(SignalKind, Arc<dyn Signal>)>,
-    decisions: Vec<Decision>,
-    strategy: Strategy,
-    plugins: Vec<Arc<dyn Plugin>>,
-    force_usage: bool,
-    warnings: Problems,
+    pub(crate) by_name: HashMap<String, Arc<ModelConfig>>,
+    pub(crate) families: BTreeMap<String, ReasoningFamily>,
+    pub(crate) automatic: Vec<String>,
+    pub(crate) default_model: Option<Arc<ModelConfig>>,
+    pub(crate) pass_through: Option<String>,
+    pub(crate) signals: Vec<(SignalKind, Arc<dyn Signal>)>,
+    pub(crate) decisions: Vec<Decision>,
+    pub(crate) strategy: Strategy,
+    pub(crate) plugins: Vec<Arc<dyn Plugin>>,
+    pub(crate) force_usage: bool,
+    pub(crate) warnings: Problems,
 }
 
 /// A compiled decision.
 #[derive(Debug)]
-struct Decision {
-    name: Arc<str>,
-    priority: i32,
-    rule: Rule,
+pub(crate) struct Decision {
+    pub(crate) name: Arc<str>,
+    pub(crate) priority: i32,
+    pub(crate) rule: Rule,
     /// The kinds of signals that `rule` looks at.
-    kinds: Vec<SignalKind>,
-    applies_to: AppliesTo,
-    models: Vec<Candidate>,
-    fallback: Vec<Arc<ModelConfig>>,
-    plugins: Vec<Arc<dyn Plugin>>,
-    shadow: bool,
-    min_confidence: f32,
-    sticky: Option<Sticky>,
+    pub(crate) kinds: Vec<SignalKind>,
+    pub(crate) applies_to: AppliesTo,
+    pub(crate) models: Vec<Candidate>,
+    pub(crate) fallback: Vec<Arc<ModelConfig>>,
+    pub(crate) plugins: Vec<Arc<dyn Plugin>>,
+    pub(crate) shadow: bool,
+    pub(crate) min_confidence: f32,
+    pub(crate) sticky: Option<Sticky>,
 }
 
 /// A model that a decision may choose.
 #[derive(Debug, Clone)]
-struct Candidate {
-    model: Arc<ModelConfig>,
-    weight: f64,
-    reasoning: Option<Reasoning>,
+pub(crate) struct Candidate {
+    pub(crate) model: Arc<ModelConfig>,
+    pub(crate) weight: f64,
+    pub(crate) reasoning: Option<Reasoning>,
 }
 
 impl Decision {
     /// Does the decision look at this sort of request?
-    fn is_live(&self, automatic: bool) -> bool {
+    pub(crate) fn is_live(&self, automatic: bool) -> bool {
         automatic || self.applies_to == AppliesTo::All
     }
 }

@@ -12,7 +12,10 @@ use serde::{Deserialize, Serialize};
 use crate::model::{ModelConfig, ReasoningFamily};
 use crate::plugin::Plugin;
 use crate::plugin::fixed_answer::FixedAnswer;
+use crate::plugin::headers::Headers;
 use crate::plugin::reasoning::Reasoning;
+use crate::plugin::request_params::RequestParams;
+use crate::plugin::system_prompt::SystemPrompt;
 use crate::problem::Problems;
 
 /// What a plugin may look at when it is built.
@@ -81,8 +84,14 @@ macro_rules! plugins {
 }
 
 plugins! {
+    /// Adds a system prompt, or changes the client's.
+    system_prompt => SystemPrompt,
     /// Switches the model's reasoning on or off, and says how much of it.
     reasoning => Reasoning,
+    /// Limits, removes, presets and overrides the parameters of a request.
+    request_params => RequestParams,
+    /// Changes headers of the request and of the answer.
+    headers => Headers,
     /// Answers by itself; no frontend is asked.
     fixed_answer => FixedAnswer,
 }

@@ -5,6 +5,8 @@ pub mod conversation;
 pub mod keywords;
 pub mod languages;
 pub mod metadata;
+#[cfg(test)]
+pub(crate) mod testing;
 
 use std::sync::Arc;
 

@@ -23,15 +23,15 @@ pub trait Environment: Sync {
 
 /// A model, and what to try when it cannot be served.
 #[derive(Debug)]
-pub(super) struct Choice {
-    pub(super) model: Arc<ModelConfig>,
-    pub(super) fallback: Vec<Arc<ModelConfig>>,
-    pub(super) candidates: Vec<CandidateTrace>,
+pub(crate) struct Choice {
+    pub(crate) model: Arc<ModelConfig>,
+    pub(crate) fallback: Vec<Arc<ModelConfig>>,
+    pub(crate) candidates: Vec<CandidateTrace>,
 }
 
 /// Chooses among the decision's models: those that are long enough and ready, by weight; then the fallbacks. Where
 /// nothing is ready, the first one is kept and the proxy says so. `None` where the decision has no models.
-pub(super) fn choose(
+pub(crate) fn choose(
     decision: &Decision,
     exchange: &Exchange,
     env: &dyn Environment,

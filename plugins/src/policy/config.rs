@@ -86,7 +86,7 @@ fn one() -> f64 {
 }
 
 /// Which decision is taken when several match.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Strategy {
     /// The one with the highest priority, then the highest confidence, then the first name.
@@ -151,7 +151,7 @@ pub struct DecisionConfig {
 }
 
 /// Which requests a decision looks at.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum AppliesTo {
     /// Those that leave the choice of the model to the policy.

@@ -31,7 +31,7 @@ impl Outcome {
 
 /// A compiled condition.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Rule {
+pub(crate) enum Rule {
     All(Vec<Rule>),
     Any(Vec<Rule>),
     Not(Box<Rule>),
@@ -44,7 +44,7 @@ pub(super) enum Rule {
 
 impl Rule {
     /// Its value for a request.
-    pub(super) fn evaluate(&self, signals: &Signals) -> Outcome {
+    pub(crate) fn evaluate(&self, signals: &Signals) -> Outcome {
         match self {
             Self::All(rules) => all(rules.iter().map(|rule| rule.evaluate(signals))),
             Self::Any(rules) => any(rules.iter().map(|rule| rule.evaluate(signals))),
@@ -58,12 +58,12 @@ impl Rule {
     }
 
     /// Does it hold for every request?
-    pub(super) fn is_catch_all(&self) -> bool {
+    pub(crate) fn is_catch_all(&self) -> bool {
         matches!(self, Self::All(rules) if rules.is_empty())
     }
 
     /// Calls `f` for each leaf.
-    pub(super) fn leaves(&self, f: &mut impl FnMut(SignalKind, usize)) {
+    pub(crate) fn leaves(&self, f: &mut impl FnMut(SignalKind, usize)) {
         match self {
             Self::All(rules) | Self::Any(rules) => rules.iter().for_each(|rule| rule.leaves(f)),
             Self::Not(rule) => rule.leaves(f),

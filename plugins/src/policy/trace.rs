@@ -98,7 +98,7 @@ pub struct CandidateTrace {
 }
 
 impl CandidateTrace {
-    pub(super) fn new(model: &ModelConfig, weight: f64, dropped: Option<String>) -> Self {
+    pub(crate) fn new(model: &ModelConfig, weight: f64, dropped: Option<String>) -> Self {
         Self {
             name: model.name.clone(),
             weight: Some(weight),
@@ -106,7 +106,7 @@ impl CandidateTrace {
         }
     }
 
-    pub(super) fn fallback(model: &ModelConfig, dropped: Option<String>) -> Self {
+    pub(crate) fn fallback(model: &ModelConfig, dropped: Option<String>) -> Self {
         Self {
             name: model.name.clone(),
             weight: None,

@@ -1,0 +1,188 @@
+//! Evaluates the signals that a request needs, and explains what came of them.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::FutureExt;
+use futures::future::join_all;
+
+use crate::exchange::Exchange;
+use crate::policy::rule::Rule;
+use crate::policy::trace::{DecisionTrace, NodeTrace, SignalTrace};
+use crate::policy::{Decided, Decision, Outcome, Policy, Signals, Strategy, Trace};
+use crate::signal::{Match, Signal, SignalError, SignalKind};
+
+/// What a client learns about a signal that failed.
+pub(crate) const SIGNAL_SKIPPED: &str = "signal_skipped";
+
+impl Policy {
+    /// The signals that some decision for this request looks at, evaluated at the same time. One that fails has no
+    /// value: decisions that hang on it do not match.
+    pub(super) async fn evaluate(
+        &self,
+        exchange: &mut Exchange,
+        mut trace: Option<&mut Trace>,
+    ) -> Signals {
+        let automatic = exchange.automatic;
+        let needed = |kind: &SignalKind| {
+            let mut live = self.decisions.iter().filter(|d| d.is_live(automatic));
+            live.any(|decision| decision.kinds.contains(kind))
+        };
+        let (wanted, unneeded): (Vec<_>, Vec<_>) =
+            self.signals.iter().partition(|(kind, _)| needed(kind));
+        let shared: &Exchange = exchange;
+        let results = join_all(
+            wanted
+                .iter()
+                .map(|(kind, signal)| timed(*kind, signal, shared)),
+        )
+        .await;
+        let mut signals = Signals::default();
+        for (kind, result, took) in results {
+            if let Some(trace) = trace.as_deref_mut() {
+                trace.signals.push(SignalTrace {
+                    kind: kind.section(),
+                    skipped: result.as_ref().err().map(|e| format!("failed: {e}")),
+                    micros: u64::try_from(took.as_micros()).ok(),
+                    rules: result.as_ref().map_or_else(|_| Vec::new(), Clone::clone),
+                });
+            }
+            match result {
+                Ok(matches) => signals.set(kind, matches),
+                Err(error) => {
+                    tracing::warn!(request = %exchange.id, signal = kind.section(), %error, "signal failed");
+                    if !exchange.warnings.contains(&SIGNAL_SKIPPED) {
+                        exchange.warnings.push(SIGNAL_SKIPPED);
+                    }
+                }
+            }
+        }
+        if let Some(trace) = trace {
+            trace
+                .signals
+                .extend(unneeded.iter().map(|(kind, _)| SignalTrace {
+                    kind: kind.section(),
+                    skipped: Some("no live decision needs it".to_owned()),
+                    ..SignalTrace::default()
+                }));
+        }
+        signals
+    }
+
+    /// Writes down each decision, and why one was taken.
+    pub(super) fn explain(
+        &self,
+        signals: &Signals,
+        decided: &Decided,
+        automatic: bool,
+        trace: &mut Trace,
+    ) {
+        for (decision, outcome) in self.decisions.iter().zip(&decided.outcomes) {
+            trace
+                .decisions
+                .push(decision_trace(decision, *outcome, signals));
+        }
+        trace.decision = decided
+            .winner()
+            .map(|winner| self.decisions[winner.index].name.to_string());
+        trace.why = self.why(decided, automatic);
+    }
+
+    fn why(&self, decided: &Decided, automatic: bool) -> String {
+        let keeps = match automatic {
+            true => "",
+            false => "; the client named the model, which stays",
+        };
+        let Some(best) = decided.winner() else {
+            return match (automatic, self.default_model.is_some()) {
+                (true, true) => "no decision matched: the default model answers".to_owned(),
+                (true, false) => "no decision matched, and there is no default model".to_owned(),
+                (false, _) => "the client named the model; no decision matched".to_owned(),
+            };
+        };
+        let Some(second) = decided.ranking.get(1) else {
+            return format!("the only decision that matched{keeps}");
+        };
+        let (one, other) = (&self.decisions[best.index], &self.decisions[second.index]);
+        let higher_priority = one.priority != other.priority;
+        let surer = best.confidence != second.confidence;
+        let by = match (self.strategy, higher_priority, surer) {
+            (Strategy::Priority, true, _) | (Strategy::Confidence, true, false) => {
+                format!("priority {} over {}", one.priority, other.priority)
+            }
+            (_, _, true) => format!(
+                "confidence {:.4} over {:.4}",
+                best.confidence, second.confidence
+            ),
+            (_, false, false) => "equal, the first name".to_owned(),
+        };
+        format!("{by} of `{}`{keeps}", other.name)
+    }
+}
+
+async fn timed(
+    kind: SignalKind,
+    signal: &Arc<dyn Signal>,
+    exchange: &Exchange,
+) -> (SignalKind, Result<Vec<Match>, SignalError>, Duration) {
+    let start = Instant::now();
+    // Signals only read the exchange, so a panic leaves nothing half done.
+    let result = AssertUnwindSafe(async { signal.evaluate(exchange).await })
+        .catch_unwind()
+        .await
+        .unwrap_or_else(|_| Err(SignalError::Unavailable("it panicked".to_owned())));
+    (kind, result, start.elapsed())
+}
+
+fn decision_trace(
+    decision: &Decision,
+    outcome: Option<Outcome>,
+    signals: &Signals,
+) -> DecisionTrace {
+    let mut trace = DecisionTrace {
+        name: decision.name.to_string(),
+        priority: decision.priority,
+        shadow: decision.shadow,
+        ..DecisionTrace::default()
+    };
+    let Some(outcome) = outcome else {
+        trace.skipped = Some("the client named a model".to_owned());
+        return trace;
+    };
+    if let Outcome::True(confidence) = outcome {
+        trace.confidence = Some(confidence);
+        trace.matched = confidence >= decision.min_confidence;
+        if !trace.matched {
+            trace.rejected = Some(format!("below min_confidence {}", decision.min_confidence));
+        }
+    }
+    if !decision.rule.is_catch_all() {
+        trace.condition = Some(node(&decision.rule, signals));
+    }
+    trace
+}
+
+fn node(rule: &Rule, signals: &Signals) -> NodeTrace {
+    let outcome = rule.evaluate(signals);
+    let inner = |rules: &[Rule]| rules.iter().map(|rule| node(rule, signals)).collect();
+    let (name, children) = match rule {
+        Rule::All(rules) => ("all".to_owned(), inner(rules)),
+        Rule::Any(rules) => ("any".to_owned(), inner(rules)),
+        Rule::Not(rule) => ("not".to_owned(), vec![node(rule, signals)]),
+        Rule::Leaf { kind, name, .. } => (format!("{}: {name}", kind.word()), Vec::new()),
+    };
+    NodeTrace {
+        node: name,
+        holds: match outcome {
+            Outcome::True(_) => Some(true),
+            Outcome::False => Some(false),
+            Outcome::Unknown => None,
+        },
+        confidence: match outcome {
+            Outcome::True(confidence) => Some(confidence),
+            Outcome::False | Outcome::Unknown => None,
+        },
+        children,
+    }
+}
