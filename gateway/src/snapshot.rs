@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use commutator_plugins::policy::Policy;
@@ -13,6 +13,9 @@ use serde::Serialize;
 use crate::cluster::{Cluster, ClusterError, ClusterObserver, Clusters};
 use crate::config::{self, ConfigErrors};
 use crate::policy_file::PolicyFile;
+
+/// How long a new snapshot waits for its clusters' first probes.
+const SETTLE: Duration = Duration::from_secs(3);
 
 /// Policy and clusters of one revision. A request keeps the snapshot it began with.
 pub(crate) struct Snapshot {
@@ -40,6 +43,24 @@ impl Snapshot {
     pub(crate) fn cluster(&self, name: &str) -> Option<&Arc<Cluster>> {
         self.clusters.get(name)
     }
+
+    /// Waits until it is known of every cluster whether it is ready, for [`SETTLE`] at most.
+    pub(crate) async fn settled(&self) {
+        let all = async {
+            for cluster in self.clusters.iter() {
+                cluster.settled().await;
+            }
+        };
+        if tokio::time::timeout(SETTLE, all).await.is_err() {
+            tracing::warn!("the readiness of some frontends is not known yet");
+        }
+    }
+}
+
+/// The hash of a policy file's text, which a byte order mark is no part of.
+pub(crate) fn hash_of(text: &str) -> String {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    format!("{:016x}", xxhash_rust::xxh3::xxh3_64(text.as_bytes()))
 }
 
 /// A policy file that parsed, checked and compiled.
@@ -89,10 +110,7 @@ impl Checked {
             vec![loaded.source.locate(problems).to_string()]
         };
         Ok(Self {
-            hash: format!(
-                "{:016x}",
-                xxhash_rust::xxh3::xxh3_64(loaded.source.text().as_bytes())
-            ),
+            hash: hash_of(loaded.source.text()),
             file,
             policy,
             files: loaded.files,
@@ -281,13 +299,16 @@ impl Store {
     fn load(&self, old: &Snapshot) -> Result<Snapshot, LoadError> {
         let checked = Checked::read(&self.path)?;
         let revision = old.revision + 1;
-        Ok(build(
+        let new = build(
             checked,
             revision,
             Some(&old.clusters),
             &self.runtime,
             &self.observer,
-        )?)
+        )?;
+        // The old policy serves meanwhile. A cluster that nobody has asked yet would answer 503.
+        self.runtime.block_on(new.settled());
+        Ok(new)
     }
 }
 

@@ -10,7 +10,7 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 use super::Gateway;
 use super::ctx::{Ctx, Flight};
 use super::deadline::{FIRST_BYTE, STREAM_IDLE, TOTAL};
-use super::fail::{NO_UPSTREAM, OVERLOADED, TRY_ANOTHER};
+use super::fail::{NO_UPSTREAM, OVERLOADED, SHUTTING_DOWN, TRY_ANOTHER};
 use crate::cluster::Outcome;
 use crate::cluster::config::Protocol;
 use crate::snapshot::Snapshot;
@@ -121,6 +121,11 @@ impl Gateway {
             // Raised by the replay session, which Pingora takes for the client's side.
             error.as_up();
             self.settle(flight, Outcome::Timeout);
+            error.set_retry(false);
+            return error;
+        }
+        if etype == SHUTTING_DOWN {
+            self.settle_attempt(flight, "shutting_down");
             error.set_retry(false);
             return error;
         }

@@ -22,6 +22,8 @@ use crate::telemetry::trace_context::TraceContext;
 
 /// One request.
 pub(crate) struct Ctx {
+    /// Keeps the process from ending as idle.
+    pub(super) _counted: crate::telemetry::metrics::InFlight,
     /// The policy and clusters it began with.
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) started: Instant,
