@@ -137,6 +137,17 @@ impl AdminApp {
         }
     }
 
+    fn scrape(&self) -> Answer {
+        for cluster in self.store.current().clusters.iter() {
+            let in_flight = i64::from(cluster.status().in_flight);
+            self.metrics
+                .cluster_in_flight
+                .with_label_values(&[cluster.config().name.as_str()])
+                .set(in_flight);
+        }
+        answer(StatusCode::OK, Metrics::CONTENT_TYPE, self.metrics.render())
+    }
+
     fn status(&self) -> Answer {
         let snapshot = self.store.current();
         let clusters: Vec<Value> = snapshot
@@ -226,10 +237,11 @@ impl AdminApp {
         };
         let snapshot = self.store.current();
         match explain(&snapshot.policy, head, body, &Live(&snapshot)).await {
-            Ok(trace) => json_answer(
-                StatusCode::OK,
-                &serde_json::to_value(&trace).unwrap_or(Value::Null),
-            ),
+            Ok(mut trace) => {
+                trace.revision = Some(snapshot.revision.to_string());
+                let trace = serde_json::to_value(&trace).unwrap_or(Value::Null);
+                json_answer(StatusCode::OK, &trace)
+            }
             Err(error) => answer(
                 error.status,
                 "application/json",
@@ -316,9 +328,7 @@ impl ServeHttp for AdminApp {
         let get = matches!(method, Method::GET | Method::HEAD);
         let post = method == Method::POST;
         match path.as_str() {
-            "/metrics" if get => {
-                answer(StatusCode::OK, Metrics::CONTENT_TYPE, self.metrics.render())
-            }
+            "/metrics" if get => self.scrape(),
             "/livez" if get => answer(StatusCode::OK, "text/plain", b"ok\n".to_vec()),
             "/readyz" if get => self.ready(),
             "/status" if get => self.status(),

@@ -8,9 +8,6 @@
 //! 2. for each try [`Cluster::pick`], [`Cluster::peer`], and [`Cluster::report`] of what came of
 //!    it; between tries [`Cluster::may_retry`].
 
-// To be removed with the first use of this module by the proxy.
-#![allow(dead_code, unused_imports)]
-
 mod admission;
 mod balance;
 mod clock;
@@ -32,12 +29,11 @@ pub(crate) use admission::{InFlight, Rejected};
 pub(crate) use config::ClusterConfig;
 pub(crate) use ejection::EjectionCause;
 pub(crate) use endpoint::{Endpoint, Picked};
-pub(crate) use observer::{ClusterObserver, NoObserver};
+pub(crate) use observer::ClusterObserver;
 pub(crate) use peer::ClusterError;
-pub(crate) use readiness::{ListedModel, State, Verdict};
+pub(crate) use readiness::{ListedModel, State};
 pub(crate) use reconcile::Clusters;
 pub(crate) use report::Outcome;
-pub(crate) use status::{ClusterStatus, EndpointStatus};
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
@@ -107,21 +103,11 @@ pub(crate) struct Offer {
 
 impl Cluster {
     /// Starts a cluster. `models` are the upstream names that the policy routes to it: each one's
-    /// readiness is asked for. The tasks run on `runtime`.
+    /// readiness is asked for. The tasks run on `runtime`. From `old` it takes over what is known
+    /// about endpoints at the same addresses, and their requests in flight.
     ///
     /// # Errors
     /// When a file that the configuration names cannot be used.
-    pub(crate) fn start(
-        config: ClusterConfig,
-        models: Vec<String>,
-        runtime: &Handle,
-        observer: Arc<dyn ClusterObserver>,
-    ) -> Result<Arc<Self>, ClusterError> {
-        Self::start_after(None, config, models, runtime, observer)
-    }
-
-    /// Starts a cluster that takes over from `old` what it knows about endpoints at the same
-    /// addresses, and their requests in flight.
     fn start_after(
         old: Option<&Self>,
         config: ClusterConfig,
@@ -171,11 +157,6 @@ impl Cluster {
     /// Its configuration.
     pub(crate) fn config(&self) -> &ClusterConfig {
         &self.config
-    }
-
-    /// The upstream names of the models that the policy routes here.
-    pub(crate) fn models(&self) -> &[String] {
-        &self.models
     }
 
     /// Waits for a place in the cluster. Keep what this returns until the answer has ended.
@@ -314,6 +295,7 @@ impl Cluster {
     }
 
     /// Waits until [`Self::is_ready`].
+    #[allow(dead_code, reason = "for whoever prefers waiting to polling")]
     pub(crate) async fn ready(&self) {
         let mut changed = self.changed.subscribe();
         while !self.is_ready() {

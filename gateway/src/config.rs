@@ -101,6 +101,7 @@ pub(crate) fn load<T: DeserializeOwned>(
 ///
 /// # Errors
 /// Everything that is wrong with the text.
+#[cfg(test)]
 pub(crate) fn parse<T: DeserializeOwned>(
     name: &str,
     text: &str,

@@ -158,10 +158,9 @@ pub(crate) fn run(
     }
 
     let mut server = Server::new_with_opt_and_conf(
-        options.upgrade.then(|| {
-            let mut opt = Opt::default();
-            opt.upgrade = true;
-            opt
+        options.upgrade.then(|| Opt {
+            upgrade: true,
+            ..Opt::default()
         }),
         server_conf(&bootstrap),
     );

@@ -306,7 +306,8 @@ impl Store {
             &self.runtime,
             &self.observer,
         )?;
-        // The old policy serves meanwhile. A cluster that nobody has asked yet would answer 503.
+        // The old policy serves meanwhile. A cluster that this reload starts has not asked its frontends for their
+        // models yet: requests would be told that there is none.
         self.runtime.block_on(new.settled());
         Ok(new)
     }

@@ -49,11 +49,6 @@ impl Source {
         &self.text
     }
 
-    /// The name that messages show.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
     /// Places what a check of the meaning found: at the value of each path, or at what is nearest above it.
     pub(crate) fn locate(&self, problems: Problems) -> ConfigErrors {
         let findings = problems.into_iter().map(|problem| {

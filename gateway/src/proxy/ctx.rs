@@ -51,8 +51,7 @@ pub(super) struct Record {
     pub(super) decision: Option<Arc<str>>,
     pub(super) confidence: f32,
     pub(super) response_path: Option<ResponsePath>,
-    /// Microseconds from the head to the end of signals, decision and plugins; the body's arrival is in it.
-    pub(super) ingest_us: u64,
+    /// Signals, decision and plugins, and waiting for a slot.
     pub(super) policy_us: u64,
     pub(super) queue_us: u64,
     pub(super) code: Option<&'static str>,
@@ -67,7 +66,7 @@ pub(super) struct Flight {
     pub(super) deadlines: Arc<Deadlines>,
     pub(super) cluster: Arc<Cluster>,
     /// Holds the cluster's slot until the exchange ends.
-    pub(super) in_flight: Option<InFlight>,
+    pub(super) _place: InFlight,
     pub(super) model: Arc<ModelConfig>,
     pub(super) fallback: std::vec::IntoIter<Arc<ModelConfig>>,
     /// The final body for `model`.

@@ -14,8 +14,6 @@ pub(super) const OVERLOADED: ErrorType = ErrorType::Custom("UpstreamOverloaded")
 pub(super) const TRY_ANOTHER: ErrorType = ErrorType::Custom("TryAnotherFrontend");
 /// A plugin failed on the answer.
 pub(super) const PLUGIN_FAILED: ErrorType = ErrorType::Custom("PluginFailed");
-/// The client's request is at fault; the answer stands in the context.
-pub(super) const REFUSED: ErrorType = ErrorType::Custom("Refused");
 /// The client did not send its body in time.
 pub(super) const BODY_TIMEOUT: ErrorType = ErrorType::Custom("BodyTimeout");
 

@@ -238,7 +238,7 @@ fn take_off(
         slot: Some(slot),
         deadlines,
         cluster,
-        in_flight: Some(place),
+        _place: place,
         model,
         fallback: fallback.into_iter(),
         body,

@@ -59,7 +59,8 @@ impl Gateway {
             .duration
             .with_label_values(&[api])
             .observe(duration.as_secs_f64());
-        if let Some(ttft) = ttft {
+        // For an answer that is no stream the first byte is about the last: no time to a first token.
+        if let Some(ttft) = ttft.filter(|_| seen.stream) {
             self.metrics
                 .ttft
                 .with_label_values(&[model])
@@ -165,7 +166,7 @@ fn status_word(status: u16) -> &'static str {
         504 => "504",
         201..=299 => "2xx",
         300..=399 => "3xx",
-        400..=499 => "4xx",
+        other if other < 500 => "4xx",
         _ => "5xx",
     }
 }

@@ -399,13 +399,10 @@ impl ClusterObserver for Metrics {
             .set(i64::from(waiting));
     }
 
-    fn admitted(&self, cluster: &str, waited: Duration, in_flight: u32) {
+    fn admitted(&self, cluster: &str, waited: Duration, _in_flight: u32) {
         self.queue_wait
             .with_label_values(&[cluster])
             .observe(waited.as_secs_f64());
-        self.cluster_in_flight
-            .with_label_values(&[cluster])
-            .set(i64::from(in_flight));
     }
 
     fn rejected(&self, cluster: &str, why: Rejected) {
