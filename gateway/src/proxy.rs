@@ -86,6 +86,7 @@ impl ProxyHttp for Gateway {
         };
         session.set_keepalive(keepalive);
         session.set_pipelining_enabled(true);
+        session.set_write_timeout(Some(self.limits.write_timeout.get()));
         let head = session.req_header();
         ctx.trace = TraceContext::continue_from(
             head.headers

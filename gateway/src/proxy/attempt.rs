@@ -32,7 +32,9 @@ impl Gateway {
                 .pick(upstream, flight.hash_key, &flight.tried);
             match picked {
                 Ok(picked) => {
-                    let peer = flight.cluster.peer(picked.endpoint());
+                    let mut peer = flight.cluster.peer(picked.endpoint());
+                    // The replay session's deadlines tell the first byte from a pause; this one does not.
+                    peer.options.read_timeout = None;
                     flight.tried.push(picked.addr());
                     flight.picked = Some(picked);
                     flight.attempts += 1;
