@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -88,9 +88,10 @@ def test_stream_outlives_the_drain(pair: tuple[DynamoCluster, Gateway]) -> None:
     assert last["choices"][0]["finish_reason"] == "length"
 
 
-def failed(gateway: Gateway) -> list[dict[str, Any]]:
+def failed(gateway: Gateway) -> str:
     """The access-log lines of requests that failed, to show why."""
-    return [line for line in gateway.access_log() if line["status"] != 200]
+    lines = [line for line in gateway.access_log() if line["status"] != 200]
+    return "\n".join(json.dumps(line) for line in lines)
 
 
 def _streaming(frontend: Frontend) -> bool:
