@@ -140,14 +140,14 @@ impl Gateway {
             error.set_retry(false);
             return error;
         }
-        // A connection from the pool that the frontend had closed meanwhile says nothing about the frontend.
-        let stale = reused && flight.tried.len() <= 1;
-        if stale
-            && matches!(
-                etype,
-                ErrorType::ConnectionClosed | ErrorType::WriteError | ErrorType::ReadError
-            )
-        {
+        // A connection from the pool that the frontend had closed meanwhile says nothing about the frontend: it gets
+        // one more chance, but only one, as the pool may hold more connections of a frontend that died.
+        let broken = matches!(
+            etype,
+            ErrorType::ConnectionClosed | ErrorType::WriteError | ErrorType::ReadError
+        );
+        if reused && broken && !flight.stale {
+            flight.stale = true;
             flight.tried.pop();
             self.settle_attempt(flight, "stale_connection");
         } else {

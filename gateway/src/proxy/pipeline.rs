@@ -247,6 +247,7 @@ fn take_off(
         picked: None,
         tried: Vec::new(),
         attempts: 0,
+        stale: false,
         fd: None,
         overloaded: false,
         attempt_at: Instant::now(),
