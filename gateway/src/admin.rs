@@ -1,7 +1,6 @@
 //! The operator's listener (CONTRACT section 1).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime};
 
 use async_trait::async_trait;
@@ -16,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::bootstrap::Admin;
 use crate::cli::explain::explain;
+use crate::lifecycle::stage::Stage;
 use crate::server::Reloader;
 use crate::snapshot::{Snapshot, Store};
 use crate::telemetry::metrics::Metrics;
@@ -31,7 +31,7 @@ pub(crate) struct AdminApp {
     store: Arc<Store>,
     reloader: Arc<Reloader>,
     metrics: Arc<Metrics>,
-    draining: Arc<AtomicBool>,
+    stage: Arc<Stage>,
     config: Admin,
     control: tokio::runtime::Handle,
     started: Instant,
@@ -87,7 +87,7 @@ impl AdminApp {
         store: Arc<Store>,
         reloader: Arc<Reloader>,
         metrics: Arc<Metrics>,
-        draining: Arc<AtomicBool>,
+        stage: Arc<Stage>,
         config: Admin,
         control: tokio::runtime::Handle,
     ) -> Self {
@@ -95,7 +95,7 @@ impl AdminApp {
             store,
             reloader,
             metrics,
-            draining,
+            stage,
             config,
             control,
             started: Instant::now(),
@@ -118,7 +118,7 @@ impl AdminApp {
     }
 
     fn ready(&self) -> Answer {
-        if self.draining.load(Ordering::Relaxed) {
+        if self.stage.is_draining() {
             return answer(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "text/plain",
@@ -161,7 +161,7 @@ impl AdminApp {
                 "version": env!("CARGO_PKG_VERSION"),
                 "pid": std::process::id(),
                 "uptime_seconds": self.started.elapsed().as_secs(),
-                "draining": self.draining.load(Ordering::Relaxed),
+                "draining": self.stage.is_draining(),
                 "requests_in_flight": self.metrics.in_flight.get(),
                 "policy": {"revision": snapshot.revision, "hash": snapshot.hash},
                 "clusters": clusters,

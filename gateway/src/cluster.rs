@@ -37,6 +37,7 @@ pub(crate) use report::Outcome;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use http::HeaderValue;
@@ -301,6 +302,20 @@ impl Cluster {
             // The sender lives as long as `self`.
             let _ = changed.changed().await;
         }
+    }
+
+    /// Waits until a model can be served, or every endpoint has been asked and none can.
+    pub(crate) async fn settled(&self) {
+        const STEP: Duration = Duration::from_millis(5);
+        while !self.is_ready() && !self.is_asked() {
+            tokio::time::sleep(STEP).await;
+        }
+    }
+
+    fn is_asked(&self) -> bool {
+        let members = self.membership.lock();
+        let is_known = |e: &Arc<Endpoint>| e.probed.load().state != State::Unknown;
+        !members.endpoints.is_empty() && members.endpoints.iter().all(is_known)
     }
 
     /// The models that the reachable endpoints list, each once.

@@ -14,8 +14,8 @@ use crate::cluster::{Cluster, ClusterError, ClusterObserver, Clusters};
 use crate::config::{self, ConfigErrors};
 use crate::policy_file::PolicyFile;
 
-/// How long a reload waits for the frontends of clusters that are new.
-const FIRST_PROBE: Duration = Duration::from_secs(1);
+/// How long a new snapshot waits for its clusters' first probes.
+const SETTLE: Duration = Duration::from_secs(3);
 
 /// Policy and clusters of one revision. A request keeps the snapshot it began with.
 pub(crate) struct Snapshot {
@@ -43,6 +43,24 @@ impl Snapshot {
     pub(crate) fn cluster(&self, name: &str) -> Option<&Arc<Cluster>> {
         self.clusters.get(name)
     }
+
+    /// Waits until it is known of every cluster whether it is ready, for [`SETTLE`] at most.
+    pub(crate) async fn settled(&self) {
+        let all = async {
+            for cluster in self.clusters.iter() {
+                cluster.settled().await;
+            }
+        };
+        if tokio::time::timeout(SETTLE, all).await.is_err() {
+            tracing::warn!("the readiness of some frontends is not known yet");
+        }
+    }
+}
+
+/// The hash of a policy file's text, which a byte order mark is no part of.
+pub(crate) fn hash_of(text: &str) -> String {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    format!("{:016x}", xxhash_rust::xxh3::xxh3_64(text.as_bytes()))
 }
 
 /// A policy file that parsed, checked and compiled.
@@ -92,10 +110,7 @@ impl Checked {
             vec![loaded.source.locate(problems).to_string()]
         };
         Ok(Self {
-            hash: format!(
-                "{:016x}",
-                xxhash_rust::xxh3::xxh3_64(loaded.source.text().as_bytes())
-            ),
+            hash: hash_of(loaded.source.text()),
             file,
             policy,
             files: loaded.files,
@@ -241,7 +256,6 @@ impl Store {
         let old = self.current();
         let report = match self.load(&old) {
             Ok(new) => {
-                self.wait_for_new_clusters(&new, &old);
                 for warning in &new.warnings {
                     tracing::warn!(target: "commutator::policy", "{warning}");
                 }
@@ -285,33 +299,17 @@ impl Store {
     fn load(&self, old: &Snapshot) -> Result<Snapshot, LoadError> {
         let checked = Checked::read(&self.path)?;
         let revision = old.revision + 1;
-        Ok(build(
+        let new = build(
             checked,
             revision,
             Some(&old.clusters),
             &self.runtime,
             &self.observer,
-        )?)
-    }
-}
-
-impl Store {
-    /// A cluster that this reload starts has not asked its frontends for their models yet: requests would be told
-    /// that there is none. Clusters that went on from the old snapshot are ready at once.
-    fn wait_for_new_clusters(&self, new: &Snapshot, old: &Snapshot) {
-        let fresh: Vec<_> = new
-            .clusters
-            .iter()
-            .filter(|cluster| {
-                let before = old.clusters.get(&cluster.config().name);
-                before.is_none_or(|before| !Arc::ptr_eq(before, cluster))
-            })
-            .map(|cluster| cluster.ready())
-            .collect();
-        let all = futures::future::join_all(fresh);
-        let _ = self
-            .runtime
-            .block_on(async { tokio::time::timeout(FIRST_PROBE, all).await });
+        )?;
+        // The old policy serves meanwhile. A cluster that this reload starts has not asked its frontends for their
+        // models yet: requests would be told that there is none.
+        self.runtime.block_on(new.settled());
+        Ok(new)
     }
 }
 

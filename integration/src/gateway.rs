@@ -177,9 +177,7 @@ impl Gateway {
         let clusters = status["clusters"].as_array().into_iter().flatten();
         clusters
             .flat_map(|cluster| cluster["endpoints"].as_array().into_iter().flatten())
-            .filter(|endpoint| {
-                endpoint["state"] == "ready"
-            })
+            .filter(|endpoint| endpoint["state"] == "ready")
             .count()
     }
 

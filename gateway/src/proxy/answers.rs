@@ -49,6 +49,9 @@ impl From<answer::Answer> for Own {
 impl Gateway {
     /// Writes an answer whole; the connection lives on.
     pub(super) async fn own(&self, session: &mut Session, ctx: &Ctx, own: Own) -> Result<bool> {
+        if self.stage.is_leaving() {
+            session.set_keepalive(None);
+        }
         let head_only = session.req_header().method == Method::HEAD;
         let mut head = ResponseHeader::build(own.status, Some(8))?;
         for (name, value) in &own.headers {
@@ -266,6 +269,7 @@ fn known_code(error: &ApiError) -> &'static str {
         "upstream_disconnected",
         "upstream_timeout",
         "plugin_failed",
+        "shutting_down",
         "internal_error",
     ];
     KNOWN

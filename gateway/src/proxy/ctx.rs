@@ -22,6 +22,8 @@ use crate::telemetry::trace_context::TraceContext;
 
 /// One request.
 pub(crate) struct Ctx {
+    /// Keeps the process from ending as idle.
+    pub(super) _counted: crate::telemetry::metrics::InFlight,
     /// The policy and clusters it began with.
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) started: Instant,
@@ -75,6 +77,8 @@ pub(super) struct Flight {
     pub(super) picked: Option<Picked>,
     pub(super) tried: Vec<SocketAddr>,
     pub(super) attempts: u32,
+    /// A kept connection turned out to be closed: the one try on the same frontend again is used up.
+    pub(super) stale: bool,
     /// The upstream connection, for `TCP_QUICKACK`; only valid during the attempt.
     pub(super) fd: Option<RawFd>,
     /// Did some attempt end in 503 or 529?

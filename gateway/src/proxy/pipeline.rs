@@ -115,7 +115,7 @@ impl Gateway {
             Ingested::Route(route) => {
                 self.note(ctx, &route.exchange);
                 ctx.record.queue_us = micros(route.place.waited());
-                take_off(session, ctx, *route, &self.metrics)?;
+                take_off(session, ctx, *route, &self.metrics, &self.stage)?;
                 Ok(false)
             }
         }
@@ -199,6 +199,7 @@ fn take_off(
     ctx: &mut Ctx,
     route: Route,
     metrics: &Arc<crate::telemetry::metrics::Metrics>,
+    stage: &Arc<crate::lifecycle::stage::Stage>,
 ) -> Result<()> {
     let Route {
         mut exchange,
@@ -229,6 +230,7 @@ fn take_off(
         body.clone(),
         Arc::clone(&responder),
         Arc::clone(&deadlines),
+        Arc::clone(stage),
     )?;
     session.downstream_session = wrapped;
     ctx.flight = Some(Flight {
@@ -245,6 +247,7 @@ fn take_off(
         picked: None,
         tried: Vec::new(),
         attempts: 0,
+        stale: false,
         fd: None,
         overloaded: false,
         attempt_at: Instant::now(),

@@ -18,7 +18,6 @@ const CLIENT_GONE: u16 = 499;
 
 impl Gateway {
     pub(super) async fn report(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Ctx) {
-        self.metrics.in_flight.dec();
         let written = session.response_written().map(|head| head.status.as_u16());
         let status = written.unwrap_or(CLIENT_GONE);
         let flight = ctx.flight.take();

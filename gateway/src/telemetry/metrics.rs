@@ -78,6 +78,25 @@ pub(crate) struct Metrics {
     pub access_dropped: IntCounter,
 }
 
+/// Counts a request as being served until it is dropped, whatever way the request ends.
+#[derive(Debug)]
+pub(crate) struct InFlight(IntGauge);
+
+impl InFlight {
+    /// A request begins.
+    #[must_use]
+    pub(crate) fn start(metrics: &Metrics) -> Self {
+        metrics.in_flight.inc();
+        Self(metrics.in_flight.clone())
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 impl Metrics {
     /// All metrics, registered in a registry of their own.
     ///

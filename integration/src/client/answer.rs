@@ -139,7 +139,9 @@ impl Answer {
     #[must_use]
     pub fn data(&self) -> Vec<&str> {
         let lines = self.text().lines();
-        lines.filter_map(|line| line.strip_prefix("data: ")).collect()
+        lines
+            .filter_map(|line| line.strip_prefix("data: "))
+            .collect()
     }
 
     /// `event:` of each event of a stream.

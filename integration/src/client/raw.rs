@@ -124,10 +124,7 @@ impl Raw {
     pub async fn head(&mut self) -> Head {
         match self.try_head().await {
             Some(head) => head,
-            None => panic!(
-                "no head, only {:?}",
-                String::from_utf8_lossy(&self.buffer)
-            ),
+            None => panic!("no head, only {:?}", String::from_utf8_lossy(&self.buffer)),
         }
     }
 

@@ -74,11 +74,7 @@ pub(super) fn write(directory: &Path, policy: &str, options: &GatewayOptions) ->
     let _ = writeln!(text, "admin:\n  address: {admin}");
     if let Some(token) = &options.admin_token {
         std::fs::write(directory.join("token"), token)?;
-        let _ = writeln!(
-            text,
-            "  token: file:{}",
-            directory.join("token").display()
-        );
+        let _ = writeln!(text, "  token: file:{}", directory.join("token").display());
     }
     let _ = writeln!(
         text,

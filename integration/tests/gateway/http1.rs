@@ -85,7 +85,9 @@ async fn chunked_bodies_are_joined() {
         ))
         .await;
     for piece in body.as_bytes().chunks(7) {
-        client.send(format!("{:x};extension=1\r\n", piece.len())).await;
+        client
+            .send(format!("{:x};extension=1\r\n", piece.len()))
+            .await;
         client.send(piece).await;
         client.send("\r\n").await;
     }
@@ -169,7 +171,11 @@ async fn a_second_request_while_the_first_runs_waits_for_it() {
     let mut client = Raw::connect(stage.gateway.addr()).await;
     let body = chat("hello").to_string();
     client
-        .post(CHAT, "x-simulate: slow_ttft:200\r\nx-request-id: one\r\n", &body)
+        .post(
+            CHAT,
+            "x-simulate: slow_ttft:200\r\nx-request-id: one\r\n",
+            &body,
+        )
         .await;
     stage.arrive(1).await;
     client.post(CHAT, "x-request-id: two\r\n", &body).await;
