@@ -10,7 +10,7 @@ use commutator_plugins::api_error::ApiError;
 use commutator_plugins::exchange::{Exchange, RequestHead};
 use commutator_plugins::model::ModelConfig;
 use commutator_plugins::plugin::Flow;
-use commutator_plugins::policy::Environment;
+use commutator_plugins::policy::{Environment, Shadows};
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
 use tokio::sync::Mutex;
@@ -131,6 +131,15 @@ impl Gateway {
             ctx.record.model = Some(Arc::clone(&chosen.model));
             ctx.record.decision.clone_from(&chosen.decision);
             ctx.record.confidence = chosen.confidence;
+        }
+        if let Some(shadows) = exchange.extensions.get::<Shadows>() {
+            for shadow in &shadows.0 {
+                let would_win = if shadow.would_win { "yes" } else { "no" };
+                self.metrics
+                    .shadows
+                    .with_label_values(&[&*shadow.name, would_win])
+                    .inc();
+            }
         }
         let decision = ctx.record.decision.as_deref().unwrap_or("none");
         self.metrics.decisions.with_label_values(&[decision]).inc();
