@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use commutator_integration::client::{CHAT, Raw, chat};
+use commutator_integration::client::{CHAT, Client, Raw, chat, full, post};
 use rstest::rstest;
 
 use crate::support::Stage;
@@ -86,6 +86,57 @@ async fn header_bombs_close_the_connection() {
         client.rest().await;
     }
     assert_eq!(stage.arrived(), 0);
+}
+
+#[tokio::test]
+async fn many_headers_over_h2c_are_refused() {
+    let stage = Stage::plain().await;
+    let mut client = Client::h2c(stage.gateway.addr()).await;
+    let mut request = post(CHAT, full(body()));
+    for index in 0..120 {
+        let name = http::HeaderName::try_from(format!("x-{index}")).unwrap();
+        request.headers_mut().insert(name, "1".parse().unwrap());
+    }
+    let answer = client.send(request).await.unwrap();
+    answer.is_error(431, "headers_too_large");
+    assert_eq!(client.post_bytes(CHAT, body()).await.status, 200);
+    assert_eq!(stage.arrived(), 1);
+}
+
+#[tokio::test]
+async fn tunnels_are_refused() {
+    let stage = Stage::plain().await;
+    let mut client = Raw::connect(stage.gateway.addr()).await;
+    client
+        .send("CONNECT elsewhere:443 HTTP/1.1\r\nhost: elsewhere:443\r\n\r\n")
+        .await;
+    assert_eq!(client.head().await.status, 405);
+    client.rest().await;
+}
+
+#[tokio::test]
+async fn a_slow_head_holds_up_nobody_else() {
+    let stage = Stage::plain().await;
+    let mut slow = Vec::new();
+    for _ in 0..50 {
+        let mut client = Raw::connect(stage.gateway.addr()).await;
+        client.send("POST /v1/chat/completions HTTP/1.1\r\nhost: ").await;
+        slow.push(client);
+    }
+    let mut client = Raw::connect(stage.gateway.addr()).await;
+    client.post(CHAT, "", &body()).await;
+    assert_eq!(client.answer().await.status, 200);
+    // Nothing is counted as a request before its head is there.
+    let metrics = stage.gateway.metrics().await;
+    assert_eq!(metrics.sum("requests_in_flight", &[]), 0.0);
+    // And a slow head that does arrive is served.
+    let rest = format!(
+        "gateway\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{}",
+        body().len(),
+        body()
+    );
+    slow[0].send(rest).await;
+    assert_eq!(slow[0].answer().await.status, 200);
 }
 
 #[tokio::test]

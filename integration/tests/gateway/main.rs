@@ -3,6 +3,7 @@
 
 mod abort;
 mod admin;
+mod answers;
 mod bodies;
 mod errors;
 mod fidelity;

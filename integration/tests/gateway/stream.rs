@@ -3,25 +3,13 @@
 use std::time::Duration;
 
 use commutator_integration::client::{CHAT, Client, Raw, full, post, streamed};
-use commutator_integration::frontend::{Frontend, UNPROBED};
-use commutator_integration::gateway::{Gateway, GatewayOptions, TestPolicy, Wait};
+use commutator_integration::gateway::Gateway;
 use commutator_simulator::{Fault, FaultKind};
 use rstest::rstest;
 use serde_json::{Value, json};
 
+use crate::answers::by_hand;
 use crate::support::Stage;
-
-/// A gateway in front of a frontend that is written by hand.
-async fn by_hand() -> (Gateway, Frontend) {
-    let frontend = Frontend::start().await;
-    let policy = TestPolicy::new(&[frontend.addr()]).cluster(UNPROBED);
-    let options = GatewayOptions {
-        wait: Wait::Live,
-        ..GatewayOptions::default()
-    };
-    let gateway = Gateway::start(policy.yaml(), options).await.unwrap();
-    (gateway, frontend)
-}
 
 /// An event of a chat stream.
 fn event(text: &str) -> String {
