@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use http::StatusCode;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::upstreams::peer::HttpPeer;
@@ -55,6 +56,11 @@ impl Gateway {
 
     /// Looks at an answer's head before the client sees anything of it.
     pub(super) fn judge_head(&self, head: &mut ResponseHeader, ctx: &mut Ctx) -> Result<()> {
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            // Nobody asked for that: `upgrade` never goes upstream.
+            let why = "the frontend switches protocols unasked";
+            return Err(Error::explain(ErrorType::InvalidHTTPHeader, why).into_up());
+        }
         if head.status.is_informational() {
             return Ok(());
         }
