@@ -68,7 +68,11 @@ async fn whole_answers_pass_byte_for_byte(
     let ((), answer) = tokio::join!(serve, client.post(CHAT, &question));
     assert_eq!(answer.status, 200);
     assert!(answer.whole);
-    assert!(answer.body == body.as_bytes(), "{} bytes", answer.body.len());
+    assert!(
+        answer.body == body.as_bytes(),
+        "{} bytes",
+        answer.body.len()
+    );
     gateway
         .metric_reaches("tokens_total", &[("kind", "completion")], 5.0)
         .await;
@@ -169,7 +173,11 @@ async fn a_frontends_own_headers_pass_but_for_those_of_its_connection() {
     assert_eq!(answer.header("x-custom"), "kept");
     let ids: Vec<_> = answer.headers.get_all("x-request-id").iter().collect();
     assert_eq!(ids, ["mine"]);
-    let models: Vec<_> = answer.headers.get_all("x-vsr-selected-model").iter().collect();
+    let models: Vec<_> = answer
+        .headers
+        .get_all("x-vsr-selected-model")
+        .iter()
+        .collect();
     assert_eq!(models, ["math"]);
     assert_eq!(answer.headers.get_all("set-cookie").iter().count(), 2);
 }

@@ -120,7 +120,9 @@ async fn a_slow_head_holds_up_nobody_else() {
     let mut slow = Vec::new();
     for _ in 0..50 {
         let mut client = Raw::connect(stage.gateway.addr()).await;
-        client.send("POST /v1/chat/completions HTTP/1.1\r\nhost: ").await;
+        client
+            .send("POST /v1/chat/completions HTTP/1.1\r\nhost: ")
+            .await;
         slow.push(client);
     }
     let mut client = Raw::connect(stage.gateway.addr()).await;
