@@ -65,7 +65,10 @@ async fn a_client_that_leaves_in_mid_stream(#[case] protocol: &str) {
     gone(&stage).await;
     let line = stage.gateway.access_line("gone").await;
     assert_eq!(line["complete"], false, "{line}");
-    assert_eq!(stage.gateway.metrics().await.sum("requests_in_flight", &[]), 0.0);
+    assert_eq!(
+        stage.gateway.metrics().await.sum("requests_in_flight", &[]),
+        0.0
+    );
 }
 
 /// A silent stream: nothing is being written, so only watching the client tells.
@@ -95,15 +98,24 @@ async fn a_half_closed_client_has_left() {
 
 #[tokio::test]
 async fn a_client_that_leaves_the_queue_frees_its_place() {
-    let stage = Stage::cluster(1, "limits: {max_in_flight: 1, queue: {max: 8, deadline: 20s}}").await;
-    stage.frontend().set_fault(Fault::hang_before_headers().times(1));
+    let stage = Stage::cluster(
+        1,
+        "limits: {max_in_flight: 1, queue: {max: 8, deadline: 20s}}",
+    )
+    .await;
+    stage
+        .frontend()
+        .set_fault(Fault::hang_before_headers().times(1));
     let body = chat("hello").to_string();
     let mut first = Raw::connect(stage.gateway.addr()).await;
     first.post(CHAT, "", &body).await;
     stage.arrive(1).await;
     let mut waiting = Raw::connect(stage.gateway.addr()).await;
     waiting.post(CHAT, "x-request-id: left\r\n", &body).await;
-    stage.gateway.metric_reaches("queue_waiting", &[], 1.0).await;
+    stage
+        .gateway
+        .metric_reaches("queue_waiting", &[], 1.0)
+        .await;
     drop(waiting);
     let line = stage.gateway.access_line("left").await;
     assert_eq!(line["status"], 499, "{line}");

@@ -23,7 +23,11 @@ async fn pages_and_methods() {
     }
     let metrics = admin("GET", "/metrics").await;
     assert!(metrics.header("content-type").starts_with("text/plain"));
-    assert!(metrics.text().contains("# TYPE commutator_requests_in_flight gauge"));
+    assert!(
+        metrics
+            .text()
+            .contains("# TYPE commutator_requests_in_flight gauge")
+    );
     let status = admin("GET", "/status").await.json();
     assert_eq!(status["policy"]["revision"], 1);
     assert_eq!(status["draining"], false);
@@ -57,13 +61,22 @@ async fn requests_are_counted() {
     ];
     let gateway = &stage.gateway;
     gateway.metric_reaches("requests_total", &labels, 1.0).await;
-    gateway.metric_reaches("requests_total", &[("path", "error")], 2.0).await;
+    gateway
+        .metric_reaches("requests_total", &[("path", "error")], 2.0)
+        .await;
     let metrics = gateway.metrics().await;
     for code in ["invalid_json", "not_found"] {
-        assert_eq!(metrics.sum("errors_total", &[("code", code)]), 1.0, "{code}");
+        assert_eq!(
+            metrics.sum("errors_total", &[("code", code)]),
+            1.0,
+            "{code}"
+        );
     }
     assert_eq!(metrics.sum("requests_in_flight", &[]), 0.0);
-    assert_eq!(metrics.sum("upstream_attempts_total", &[("outcome", "ok")]), 1.0);
+    assert_eq!(
+        metrics.sum("upstream_attempts_total", &[("outcome", "ok")]),
+        1.0
+    );
 }
 
 #[tokio::test]
@@ -75,8 +88,13 @@ async fn the_policy_page_masks_secrets_and_reload_swaps() {
     assert_eq!(before["last_reload"]["trigger"], "start");
 
     let mut client = Client::h1(stage.gateway.addr()).await;
-    assert_eq!(client.post(CHAT, &chat("forbidden")).await.json()["model"], "org/math-8b");
-    let new = policy(&stage.frontends).top(crate::support::REFUSING).yaml();
+    assert_eq!(
+        client.post(CHAT, &chat("forbidden")).await.json()["model"],
+        "org/math-8b"
+    );
+    let new = policy(&stage.frontends)
+        .top(crate::support::REFUSING)
+        .yaml();
     let report = stage.gateway.reload(new).await;
     assert_eq!(report.status, 200, "{}", report.text());
     assert_eq!(report.json()["revision"], 2);
@@ -89,7 +107,10 @@ async fn the_policy_page_masks_secrets_and_reload_swaps() {
     let report = stage.gateway.reload(bad).await;
     assert_eq!(report.status, 422);
     let error = report.json()["error"].as_str().unwrap().to_owned();
-    assert!(error.contains("decsions") && error.contains("decisions"), "{error}");
+    assert!(
+        error.contains("decsions") && error.contains("decisions"),
+        "{error}"
+    );
     let answer = client.post(CHAT, &chat("forbidden")).await;
     assert_eq!(answer.header("x-vsr-response-path"), "fast_response");
     let page = stage.gateway.admin("GET", "/policy", "").await.json();
@@ -106,12 +127,20 @@ async fn the_policy_page_masks_secrets_and_reload_swaps() {
 async fn sighup_and_a_changed_file_reload() {
     let stage = Stage::bootstrap("reload: {watch: true, settle: 50ms}").await;
     let path = stage.gateway.directory().join("policy.yaml");
-    std::fs::write(&path, policy(&stage.frontends).top("headers: minimal").yaml()).unwrap();
+    std::fs::write(
+        &path,
+        policy(&stage.frontends).top("headers: minimal").yaml(),
+    )
+    .unwrap();
     let gateway = &stage.gateway;
     let ok = |trigger| [("trigger", trigger), ("result", "ok")];
-    gateway.metric_reaches("reloads_total", &ok("file"), 1.0).await;
+    gateway
+        .metric_reaches("reloads_total", &ok("file"), 1.0)
+        .await;
     gateway.signal(libc::SIGHUP);
-    gateway.metric_reaches("reloads_total", &ok("sighup"), 1.0).await;
+    gateway
+        .metric_reaches("reloads_total", &ok("sighup"), 1.0)
+        .await;
     let page = gateway.admin("GET", "/policy", "").await.json();
     assert_eq!(page["policy"]["headers"], "minimal");
     assert_eq!(page["revision"], 3);
@@ -126,8 +155,19 @@ async fn explain_traces_and_sends_nothing() {
     assert!(answer.text().contains("refuse"), "{}", answer.text());
     let answer = stage.gateway.admin("POST", "/explain", "{").await;
     answer.is_error(400, "invalid_json");
-    let answer = stage.gateway.admin("POST", "/explain", r#"{"model":"nobody","messages":[{"role":"user","content":"x"}]}"#).await;
-    assert!(answer.text().contains("model_not_found"), "{}", answer.text());
+    let answer = stage
+        .gateway
+        .admin(
+            "POST",
+            "/explain",
+            r#"{"model":"nobody","messages":[{"role":"user","content":"x"}]}"#,
+        )
+        .await;
+    assert!(
+        answer.text().contains("model_not_found"),
+        "{}",
+        answer.text()
+    );
     assert_eq!(stage.arrived(), 0);
 }
 
@@ -143,15 +183,29 @@ async fn an_operator_takes_a_frontend_out() {
         assert_eq!(client.post(CHAT, &chat("hello")).await.status, 200);
     }
     assert_eq!(drained.total(), 0);
-    assert_eq!(stage.gateway.admin("POST", &path("undrain"), "").await.status, 200);
+    assert_eq!(
+        stage
+            .gateway
+            .admin("POST", &path("undrain"), "")
+            .await
+            .status,
+        200
+    );
     find("it is used again", || async {
         let mut client = Client::h1(stage.gateway.addr()).await;
         client.post(CHAT, &chat("hello")).await;
         (drained.total() > 0).then_some(())
     })
     .await;
-    for query in ["", "?cluster=x&endpoint=1.2.3.4:5", "?cluster=dynamo&endpoint=x"] {
-        let answer = stage.gateway.admin("POST", &format!("/drain{query}"), "").await;
+    for query in [
+        "",
+        "?cluster=x&endpoint=1.2.3.4:5",
+        "?cluster=dynamo&endpoint=x",
+    ] {
+        let answer = stage
+            .gateway
+            .admin("POST", &format!("/drain{query}"), "")
+            .await;
         assert!(answer.status.is_client_error(), "{query}");
     }
 }
@@ -165,9 +219,15 @@ async fn a_public_admin_address_needs_a_token() {
         admin_ip: ANYWHERE,
         ..GatewayOptions::default()
     };
-    let ended = Gateway::refuse(policy(&frontends).yaml(), options).await.unwrap();
+    let ended = Gateway::refuse(policy(&frontends).yaml(), options)
+        .await
+        .unwrap();
     assert_eq!(ended.status.code(), Some(78), "{}", ended.stderr);
-    assert!(ended.stderr.contains("a token is needed"), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("a token is needed"),
+        "{}",
+        ended.stderr
+    );
 }
 
 #[tokio::test]
@@ -218,7 +278,9 @@ async fn a_token_guards_all_but_the_probes() {
 async fn a_policy_with_mistakes_keeps_it_from_starting() {
     let frontends = simulators(1).await;
     let mistaken = policy(&frontends).top("default_modl: x").yaml();
-    let ended = Gateway::refuse(mistaken, GatewayOptions::default()).await.unwrap();
+    let ended = Gateway::refuse(mistaken, GatewayOptions::default())
+        .await
+        .unwrap();
     assert_eq!(ended.status.code(), Some(78));
     assert!(ended.stderr.contains("default_modl"), "{}", ended.stderr);
     assert!(ended.stderr.contains("policy.yaml:"), "{}", ended.stderr);

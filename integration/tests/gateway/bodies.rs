@@ -15,9 +15,8 @@ const LIMIT: usize = 45 * MIB;
 
 /// A chat of exactly `size` bytes.
 fn body(model: &str, size: usize, stream: bool) -> String {
-    let start = format!(
-        r#"{{"model":"{model}","stream":{stream},"messages":[{{"role":"user","content":""#
-    );
+    let start =
+        format!(r#"{{"model":"{model}","stream":{stream},"messages":[{{"role":"user","content":""#);
     let end = r#""}]}"#;
     let room = size - start.len() - end.len();
     let unit = r"word \u00e9\n ";

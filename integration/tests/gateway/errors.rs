@@ -54,14 +54,29 @@ async fn malformed_requests_name_what_is_wrong() {
             ("", 400, "invalid_json", None),
             ("{", 400, "invalid_json", None),
             ("{} {}", 400, "invalid_json", None),
-            (r#"{"model":"math","model":"math"}"#, 400, "invalid_json", None),
+            (
+                r#"{"model":"math","model":"math"}"#,
+                400,
+                "invalid_json",
+                None,
+            ),
             ("{\"model\":\"ma\u{0}th\"}", 400, "invalid_json", None),
             ("[]", 400, "invalid_request", None),
             ("\"text\"", 400, "invalid_request", None),
             ("null", 400, "invalid_request", None),
             ("{}", 400, "invalid_request", Some("model")),
-            (r#"{"model":7,"messages":[]}"#, 400, "invalid_request", Some("model")),
-            (r#"{"model":"math"}"#, 400, "invalid_request", Some("messages")),
+            (
+                r#"{"model":7,"messages":[]}"#,
+                400,
+                "invalid_request",
+                Some("model"),
+            ),
+            (
+                r#"{"model":"math"}"#,
+                400,
+                "invalid_request",
+                Some("messages"),
+            ),
             (
                 r#"{"model":"math","messages":"hello"}"#,
                 400,
@@ -192,7 +207,9 @@ async fn no_ready_frontend() {
 #[tokio::test]
 async fn overloaded_and_queue_full() {
     let stage = Stage::cluster(1, "limits: {max_in_flight: 1, queue: {max: 0}}").await;
-    stage.frontend().set_fault(Fault::hang_before_headers().times(1));
+    stage
+        .frontend()
+        .set_fault(Fault::hang_before_headers().times(1));
     let mut first = Client::h1(stage.gateway.addr()).await;
     let body = chat("hello");
     let held = tokio::spawn(async move { first.post(CHAT, &body).await });

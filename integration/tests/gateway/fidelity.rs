@@ -36,7 +36,10 @@ async fn bytes_are_kept() {
 }
 
 #[rstest]
-#[case::plain(r#"{ "model" : "math" , "x":1.50e2,"#, r#"{ "model" : "org/math-8b" , "x":1.50e2,"#)]
+#[case::plain(
+    r#"{ "model" : "math" , "x":1.50e2,"#,
+    r#"{ "model" : "org/math-8b" , "x":1.50e2,"#
+)]
 #[case::an_escaped_key(r#"{"mod\u0065l":"math","#, r#"{"mod\u0065l":"org/math-8b","#)]
 #[case::an_escaped_value(r#"{"model":"m\u0061th","#, r#"{"model":"org/math-8b","#)]
 #[case::an_alias(r#"{"model":"maths\/v1","#, r#"{"model":"org/math-8b","#)]
@@ -45,7 +48,8 @@ async fn bytes_are_kept() {
 #[tokio::test]
 async fn only_the_models_name_changes(#[case] sent: &str, #[case] expected: &str) {
     let stage = Stage::plain().await;
-    let rest = r#""unknown":[1e5, "model"], "messages":[{"role":"user","content":"\u0041 model math"}]}"#;
+    let rest =
+        r#""unknown":[1e5, "model"], "messages":[{"role":"user","content":"\u0041 model math"}]}"#;
     let got = upstream(&stage, CHAT, &format!("{sent}{rest}")).await;
     assert_eq!(got, format!("{expected}{rest}"));
 }
@@ -121,9 +125,18 @@ async fn what_two_parsers_may_read_differently_is_refused(#[case] start: &str) {
 async fn other_apis_pass_through() {
     let stage = Stage::plain().await;
     for (path, body) in [
-        ("/v1/completions", r#"{"model":"general", "prompt":"x", "echo":true }"#),
-        ("/v1/completions", r#"{"model":"general", "prompt":[[1,2],[3]] }"#),
-        ("/v1/embeddings", r#"{"model":"general", "input":["a","b"] }"#),
+        (
+            "/v1/completions",
+            r#"{"model":"general", "prompt":"x", "echo":true }"#,
+        ),
+        (
+            "/v1/completions",
+            r#"{"model":"general", "prompt":[[1,2],[3]] }"#,
+        ),
+        (
+            "/v1/embeddings",
+            r#"{"model":"general", "input":["a","b"] }"#,
+        ),
         ("/v1/responses", r#"{"model":"general", "input":"x" }"#),
         (
             "/v1/messages",
@@ -133,7 +146,10 @@ async fn other_apis_pass_through() {
             "/v1/messages/count_tokens",
             r#"{"model":"general","messages":[{"role":"user","content":"x"}] }"#,
         ),
-        ("/v1/rerank", r#"{"model":"general","query":"x","documents":["a"] }"#),
+        (
+            "/v1/rerank",
+            r#"{"model":"general","query":"x","documents":["a"] }"#,
+        ),
         ("/v1/classify", r#"{"model":"general","input":"x" }"#),
     ] {
         assert_eq!(upstream(&stage, path, body).await, body, "{path}");

@@ -208,7 +208,9 @@ async fn a_trace_goes_on_with_a_new_span() {
         stage.frontend().clear_requests();
         let mut client = Raw::connect(stage.gateway.addr()).await;
         let headers = format!("{sent}tracestate: vendor=1\r\nx-request-id: traced\r\n");
-        client.post(CHAT, &headers, &chat("hello").to_string()).await;
+        client
+            .post(CHAT, &headers, &chat("hello").to_string())
+            .await;
         assert_eq!(client.answer().await.status, 200);
         let record = stage.only();
         let got = record.header("traceparent").unwrap().to_owned();

@@ -19,19 +19,40 @@ fn requests() -> Vec<(&'static str, Value)> {
         (CHAT, chat(&text)),
         (CHAT, streamed(&text)),
         (CHAT, forbidden),
-        (CHAT, json!({"model": "math", "messages": [{"role": MARKER, "content": "x"}]})),
+        (
+            CHAT,
+            json!({"model": "math", "messages": [{"role": MARKER, "content": "x"}]}),
+        ),
         (CHAT, json!({"model": "math", "messages": MARKER})),
-        (CHAT, json!({"model": "math", "stream": MARKER, "messages": []})),
-        (CHAT, json!({"model": "math", "unknown": MARKER, "messages": [{"role": "user", "content": text}]})),
-        ("/v1/completions", json!({"model": "general", "prompt": text})),
-        ("/v1/embeddings", json!({"model": "general", "input": [text]})),
-        ("/v1/responses", json!({"model": "general", "input": text, "stream": true})),
+        (
+            CHAT,
+            json!({"model": "math", "stream": MARKER, "messages": []}),
+        ),
+        (
+            CHAT,
+            json!({"model": "math", "unknown": MARKER, "messages": [{"role": "user", "content": text}]}),
+        ),
+        (
+            "/v1/completions",
+            json!({"model": "general", "prompt": text}),
+        ),
+        (
+            "/v1/embeddings",
+            json!({"model": "general", "input": [text]}),
+        ),
+        (
+            "/v1/responses",
+            json!({"model": "general", "input": text, "stream": true}),
+        ),
         (
             "/v1/messages",
             json!({"model": "general", "max_tokens": 5, "system": text,
                 "messages": [{"role": "user", "content": text}]}),
         ),
-        ("/v1/rerank", json!({"model": "general", "query": text, "documents": [text]})),
+        (
+            "/v1/rerank",
+            json!({"model": "general", "query": text, "documents": [text]}),
+        ),
         ("/v1/whatever", json!({"model": "general", "prompt": text})),
     ]
 }
@@ -68,10 +89,17 @@ async fn no_prompt_is_written_or_shown_anywhere() {
         stage.frontend().set_fault(fault.clone());
         // The slow ones with one request of each kind of answer only.
         let slow = fault == Fault::hang_before_headers() || fault == Fault::hang_mid_stream(1);
-        for (path, body) in requests().into_iter().take(if slow { 2 } else { usize::MAX }) {
+        for (path, body) in requests()
+            .into_iter()
+            .take(if slow { 2 } else { usize::MAX })
+        {
             let mut client = Client::h1(stage.gateway.addr()).await;
             let answer = client.post(path, &body).await;
-            assert!(!answer.text().contains(MARKER), "{path} {body}: {}", answer.text());
+            assert!(
+                !answer.text().contains(MARKER),
+                "{path} {body}: {}",
+                answer.text()
+            );
             for (name, value) in &answer.headers {
                 let value = String::from_utf8_lossy(value.as_bytes());
                 assert!(!value.contains(MARKER), "{name}: {value}");
@@ -104,14 +132,17 @@ async fn no_prompt_is_written_or_shown_anywhere() {
 }
 
 fn memmem(haystack: &[u8], needle: &[u8]) -> bool {
-    haystack.windows(needle.len()).any(|window| window == needle)
+    haystack
+        .windows(needle.len())
+        .any(|window| window == needle)
 }
 
 /// Bodies that are no JSON, no HTTP, too long, or stop short.
 async fn broken(stage: &Stage) {
     let long = MARKER.repeat(100_000);
     let length = long.len();
-    let head = format!("POST {CHAT} HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\n");
+    let head =
+        format!("POST {CHAT} HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\n");
     for bytes in [
         format!("{head}content-length: 30\r\n\r\n{MARKER}..........\r\n\r\n"),
         format!("{head}content-length: {length}\r\n\r\n{long}"),
@@ -122,7 +153,11 @@ async fn broken(stage: &Stage) {
         let mut client = Raw::connect(stage.gateway.addr()).await;
         client.send(bytes).await;
         let came = client.within(Duration::from_secs(2)).await;
-        assert!(!memmem(&came, MARKER.as_bytes()), "{}", String::from_utf8_lossy(&came));
+        assert!(
+            !memmem(&came, MARKER.as_bytes()),
+            "{}",
+            String::from_utf8_lossy(&came)
+        );
     }
 }
 

@@ -155,7 +155,10 @@ async fn an_error_event_passes_and_is_counted() {
     assert_eq!(stream_errors(&stage.gateway, kind).await, 1.0);
     let id = answer.header("x-request-id").to_owned();
     let line = stage.gateway.access_line(&id).await;
-    assert_eq!((&line["code"], &line["complete"]), (&json!(kind), &json!(false)));
+    assert_eq!(
+        (&line["code"], &line["complete"]),
+        (&json!(kind), &json!(false))
+    );
 }
 
 #[rstest]
@@ -190,7 +193,10 @@ async fn a_stream_that_breaks_off_says_so(
         .await;
     let id = answer.header("x-request-id").to_owned();
     let line = stage.gateway.access_line(&id).await;
-    assert_eq!((&line["code"], &line["complete"]), (&json!(kind), &json!(false)));
+    assert_eq!(
+        (&line["code"], &line["complete"]),
+        (&json!(kind), &json!(false))
+    );
     // Nothing is left behind.
     stage.frontend().set_fault(Fault::none());
     let mut client = Client::h1(stage.gateway.addr()).await;
@@ -265,7 +271,9 @@ async fn usage_is_counted_and_shown_to_those_who_asked() {
         assert_eq!(line["complete"], true);
     }
     // A whole answer is counted too, and always shows it.
-    let answer = client.post(CHAT, &commutator_integration::client::chat("hello")).await;
+    let answer = client
+        .post(CHAT, &commutator_integration::client::chat("hello"))
+        .await;
     assert_eq!(answer.json()["usage"]["completion_tokens"], 16);
     stage
         .gateway
@@ -331,7 +339,10 @@ async fn responses_and_messages_end_with_their_own_errors(#[case] fault: Fault) 
         let events = answer.events();
         let error = events.last().unwrap();
         assert_eq!(error["type"], "error", "{error}");
-        assert!(error.to_string().contains("upstream_disconnected"), "{error}");
+        assert!(
+            error.to_string().contains("upstream_disconnected"),
+            "{error}"
+        );
     }
     stage
         .gateway
