@@ -163,11 +163,7 @@ async fn explain_traces_and_sends_nothing() {
             r#"{"model":"nobody","messages":[{"role":"user","content":"x"}]}"#,
         )
         .await;
-    assert!(
-        answer.text().contains("model_not_found"),
-        "{}",
-        answer.text()
-    );
+    answer.is_error(404, "model_not_found");
     assert_eq!(stage.arrived(), 0);
 }
 
