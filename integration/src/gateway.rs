@@ -349,6 +349,15 @@ impl Gateway {
         .await;
     }
 
+    /// Waits until no request is running.
+    pub async fn idle(&self) {
+        find("no request is running", || async {
+            let running = self.metrics().await.sum("requests_in_flight", &[]);
+            (running == 0.0).then_some(())
+        })
+        .await;
+    }
+
     /// Writes another policy and has it loaded; returns the gateway's report.
     ///
     /// # Panics

@@ -72,11 +72,11 @@ async fn requests_are_counted() {
             "{code}"
         );
     }
-    assert_eq!(metrics.sum("requests_in_flight", &[]), 0.0);
     assert_eq!(
         metrics.sum("upstream_attempts_total", &[("outcome", "ok")]),
         1.0
     );
+    gateway.idle().await;
 }
 
 #[tokio::test]
@@ -306,4 +306,49 @@ async fn sigterm_lets_streams_end_and_refuses_new_ones() {
     let status = stage.gateway.wait_exit().await;
     assert_eq!(status.code(), Some(0));
     assert_eq!(stage.gateway.access_log().len(), 1);
+}
+
+#[tokio::test]
+async fn clients_cannot_make_new_series() {
+    let stage = Stage::plain().await;
+    let mut client = Client::h1(stage.gateway.addr()).await;
+    let mut counts = Vec::new();
+    for round in 0..3 {
+        for index in 0..10 {
+            let name = format!("nobody-{round}-{index}");
+            let mut body = chat("hello");
+            body["model"] = json!(name);
+            client
+                .post(CHAT, &body)
+                .await
+                .is_error(404, "model_not_found");
+            client.post(&format!("/v1/{name}"), &body).await;
+            client.get(&format!("/{name}")).await;
+        }
+        let total = f64::from(round + 1) * 30.0;
+        let gateway = &stage.gateway;
+        gateway.metric_reaches("requests_total", &[], total).await;
+        let metrics = gateway.metrics().await;
+        assert!(!metrics.text().contains("nobody"));
+        counts.push(metrics.text().lines().count());
+    }
+    assert_eq!(counts[1], counts[2]);
+}
+
+#[tokio::test]
+async fn long_names_are_not_repeated_whole() {
+    let stage = Stage::plain().await;
+    let mut client = Client::h1(stage.gateway.addr()).await;
+    let mut body = chat("hello");
+    body["model"] = json!("m".repeat(100_000));
+    let answer = client.post(CHAT, &body).await;
+    answer.is_error(404, "model_not_found");
+    assert!(answer.body.len() < 1024);
+    let long = format!("/v1/{}?{}", "p".repeat(50_000), "q".repeat(10_000));
+    let unknown = client.post(&long, &chat("hello")).await;
+    for answer in [answer, unknown] {
+        let id = answer.header("x-request-id").to_owned();
+        let line = stage.gateway.access_line(&id).await;
+        assert!(line.to_string().len() < 2048, "{line}");
+    }
 }

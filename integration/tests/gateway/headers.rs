@@ -265,3 +265,37 @@ async fn request_ids_are_kept_made_or_replaced() {
     let answer = client.post(CHAT, &chat("hello")).await;
     assert_eq!(answer.header("x-request-id").len(), 36);
 }
+
+#[tokio::test]
+async fn what_is_given_twice_goes_upstream_once() {
+    let stage = Stage::plain().await;
+    let mut client = Raw::connect(stage.gateway.addr()).await;
+    let headers = "x-request-id: one\r\nx-request-id: two\r\nx-forwarded-for: 192.0.2.7\r\n\
+        traceparent: x\r\ntraceparent: y\r\ncontent-type: application/json\r\n";
+    let path = format!("{CHAT}?trace=1&x=%2F");
+    client
+        .post(&path, headers, &chat("hello").to_string())
+        .await;
+    let answer = client.answer().await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let record = stage.only();
+    for name in [
+        "x-request-id",
+        "traceparent",
+        "content-type",
+        "content-length",
+        "host",
+    ] {
+        assert_eq!(record.headers.get_all(name).iter().count(), 1, "{name}");
+    }
+    assert_eq!(record.header("x-request-id"), Some("one"));
+    assert_eq!(answer.header("x-request-id"), "one");
+    let forwarded: Vec<_> = record
+        .headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .flat_map(|value| value.to_str().unwrap().split(", "))
+        .collect();
+    assert_eq!(forwarded, ["192.0.2.7", "127.0.0.1"]);
+    assert_eq!(record.query.as_deref(), Some("trace=1&x=%2F"));
+}
