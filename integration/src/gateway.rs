@@ -99,6 +99,15 @@ impl Gateway {
         last.map(Started::Ended).context("it was never tried")
     }
 
+    /// Starts a second process on the same files.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn sibling(&self, options: &GatewayOptions) -> Result<Self> {
+        let directory = Arc::clone(&self.directory);
+        Self::spawn(binary()?, directory, self.files.clone(), options)
+    }
+
     /// Starts a second process on the same files, which waits for this one's listeners: send SIGQUIT to this one
     /// once [`Gateway::awaits_listeners`] returns.
     ///
@@ -107,8 +116,7 @@ impl Gateway {
     pub fn successor(&self, options: &GatewayOptions) -> Result<Self> {
         let mut options = options.clone();
         options.args.push("--upgrade".to_owned());
-        let directory = Arc::clone(&self.directory);
-        Self::spawn(binary()?, directory, self.files.clone(), &options)
+        self.sibling(&options)
     }
 
     /// Waits until a process started by [`Gateway::successor`] has opened the upgrade socket.

@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::time::Duration;
 
-use commutator_integration::gateway::{Gateway, TestPolicy};
+use commutator_integration::client::{Answer, CHAT, Client, Opened, chat, full, post, streamed};
+use commutator_integration::gateway::{Gateway, GatewayOptions, TestPolicy};
 use commutator_integration::wait::find;
 use commutator_simulator::{Pace, Simulator, SimulatorConfig};
 use serde_json::Value;
@@ -80,4 +81,40 @@ pub(crate) fn usage(pid: u32) -> Usage {
         descriptors: count("fd"),
         resident_kib: resident.unwrap(),
     }
+}
+
+/// Options with this much of `gateway.yaml`, and a short time for a changed file to settle.
+pub(crate) fn options(bootstrap: &str) -> GatewayOptions {
+    GatewayOptions {
+        bootstrap: format!("reload: {{settle: 50ms}}\n{bootstrap}"),
+        ..GatewayOptions::default()
+    }
+}
+
+/// Opens a stream and waits for its first event.
+pub(crate) async fn open_stream(gateway: &Gateway) -> Opened {
+    let mut client = Client::h1(gateway.addr()).await;
+    let request = post(CHAT, full(streamed("Take your time.").to_string()));
+    let mut opened = client.open(request).await.unwrap();
+    opened.until("data: ").await;
+    opened
+}
+
+/// Reads a stream to its end, which must be a good one.
+#[track_caller]
+pub(crate) fn assert_good(answer: &Answer) {
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert!(answer.whole, "cut short: {}", answer.text());
+    assert_eq!(answer.data().last(), Some(&"[DONE]"));
+    assert!(!answer.text().contains("\"error\""), "{}", answer.text());
+}
+
+/// One unary request over a connection of its own; must succeed.
+pub(crate) async fn assert_serves(gateway: &Gateway) -> Answer {
+    let answer = Client::h1(gateway.addr())
+        .await
+        .post(CHAT, &chat("Hello"))
+        .await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    answer
 }
