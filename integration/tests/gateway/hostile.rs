@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use commutator_integration::client::{CHAT, Client, Raw, chat, full, post};
-use commutator_integration::wait::find;
 use rstest::rstest;
 
 use crate::support::Stage;
