@@ -69,10 +69,9 @@ async fn a_key_that_cannot_be_used_is_named() {
     let good = Certificate::new().unwrap();
     for key in ["no key at all".to_owned(), Certificate::new().unwrap().key] {
         let mut wrong = options("");
-        wrong.certificate = Some(Certificate {
-            key,
-            ..good.clone()
-        });
+        let mut certificate = good.clone();
+        certificate.key = key;
+        wrong.certificate = Some(certificate);
         let said = refuse(POLICY, wrong, 1).await;
         assert!(said.contains("key.pem"), "{said}");
     }
