@@ -133,8 +133,9 @@ impl CustomSession for Replay {
         }
         let leaving = self.stage.is_leaving();
         let inner = self.inner()?;
-        if leaving {
-            // In time to tell the client, if the head is among these parts; else the connection just ends after them.
+        if leaving && inner.response_written().is_none() {
+            // The head is among these parts and tells the client. One that has been told otherwise may send its
+            // next request already: that one's answer will tell.
             inner.set_keepalive(None);
         }
         if inner.req_header().version < Version::HTTP_11 {

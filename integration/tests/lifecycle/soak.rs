@@ -83,7 +83,7 @@ impl Run {
         let answer = self.gateway.reload(text).await;
         assert_eq!(answer.status.is_success(), is_good, "{}", answer.text());
         self.refused += u64::from(!is_good);
-        if number % 10 == 0 {
+        if number.is_multiple_of(10) {
             let revision = answer.json()["revision"].clone();
             self.log(&format!(
                 "{} requests at the frontends, reload {number}, revision {revision}",
@@ -174,7 +174,7 @@ async fn report(run: &Run, unary: &Report, streams: &Report, before: super::supp
     eprintln!("--- unary\n{unary}--- streams\n{streams}---");
     let metrics = run.gateway.metrics().await;
     for name in [
-        "retries_total",
+        "upstream_retries_total",
         "stream_errors_total",
         "errors_total",
         "reloads_total",

@@ -30,13 +30,7 @@ async fn every_mistake_is_named() {
         EX_CONFIG,
     )
     .await;
-    for text in [
-        "gateway.yaml",
-        "theads",
-        "threads",
-        "limits.body",
-        "nowhere",
-    ] {
+    for text in ["gateway.yaml", "theads", "threads", "`much`", "nowhere"] {
         assert!(said.contains(text), "no {text} in {said}");
     }
     let said = refuse(
@@ -69,9 +63,9 @@ async fn a_key_that_cannot_be_used_is_named() {
     let good = Certificate::new().unwrap();
     for key in ["no key at all".to_owned(), Certificate::new().unwrap().key] {
         let mut wrong = options("");
-        let mut certificate = good.clone();
-        certificate.key = key;
-        wrong.certificate = Some(certificate);
+        let mut pair = good.clone();
+        pair.key = key;
+        wrong.certificate = Some(pair);
         let said = refuse(POLICY, wrong, 1).await;
         assert!(said.contains("key.pem"), "{said}");
     }
