@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use commutator_integration::client::Certificate;
+use commutator_integration::client::{Certificate, Raw};
 use commutator_integration::gateway::{Gateway, GatewayOptions, Wait};
 use commutator_integration::wait::eventually;
 use commutator_simulator::Pace;
@@ -106,4 +106,23 @@ async fn an_address_in_use_is_named_and_an_early_hangup_does_no_harm() {
     let said = || second.stderr().contains(&gateway.addr().to_string());
     eventually("the address is named", said).await;
     assert_serves(&gateway).await;
+}
+
+#[tokio::test]
+async fn an_http_1_0_client_gets_the_end_of_its_connection() {
+    let gateway = Gateway::start(
+        POLICY,
+        GatewayOptions {
+            wait: Wait::Live,
+            ..options("")
+        },
+    )
+    .await
+    .unwrap();
+    let mut raw = Raw::connect(gateway.addr()).await;
+    // Below 24 bytes Pingora still waits for what may become the preface of HTTP/2.
+    raw.send("GET /live HTTP/1.0\r\nhost: gateway\r\n\r\n")
+        .await;
+    assert_eq!(raw.answer().await.status, 200);
+    assert!(raw.try_head().await.is_none(), "it is kept open");
 }
