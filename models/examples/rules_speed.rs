@@ -24,17 +24,27 @@ fn main() {
         let text = std::fs::read_to_string(path).unwrap_or_default();
         for line in text.lines() {
             for span in rules.find(line) {
-                println!("{}\t{:.3}\t{}\t{line}", span.label, span.score, &line[span.range]);
+                println!(
+                    "{}\t{:.3}\t{}\t{line}",
+                    span.label, span.score, &line[span.range]
+                );
             }
         }
         return;
     }
     for (name, piece) in [("prose", PROSE), ("code", CODE), ("numbers", NUMBERS)] {
         let text = piece.repeat((100 << 10) / piece.len() + 1);
-        let best = (0..40).map(|_| time(&rules, &text)).min().unwrap_or_default();
+        let best = (0..40)
+            .map(|_| time(&rules, &text))
+            .min()
+            .unwrap_or_default();
         let each = best.as_secs_f64() * 1e9 / text.len() as f64;
         let found = rules.find(&text).len();
-        println!("{name:8} {} bytes  {each:6.2} ns/byte  {:7.0} MB/s  {found} found", text.len(), 1e3 / each);
+        println!(
+            "{name:8} {} bytes  {each:6.2} ns/byte  {:7.0} MB/s  {found} found",
+            text.len(),
+            1e3 / each
+        );
     }
 }
 

@@ -36,10 +36,53 @@ pub(super) const STREETS: &[(&str, Order)] = &[
 ];
 
 const KINDS: &[&str] = &[
-    "street", "st", "avenue", "ave", "av", "road", "rd", "boulevard", "blvd", "lane", "ln", "drive", "dr", "court", "ct",
-    "way", "place", "pl", "terrace", "ter", "parkway", "pkwy", "highway", "hwy", "square", "sq", "circle", "cir",
-    "crescent", "close", "trail", "trl", "alley", "plaza", "loop", "row", "mews", "gardens", "grove", "walk", "run",
-    "pike", "turnpike", "crossing", "ridge", "hill", "causeway",
+    "street",
+    "st",
+    "avenue",
+    "ave",
+    "av",
+    "road",
+    "rd",
+    "boulevard",
+    "blvd",
+    "lane",
+    "ln",
+    "drive",
+    "dr",
+    "court",
+    "ct",
+    "way",
+    "place",
+    "pl",
+    "terrace",
+    "ter",
+    "parkway",
+    "pkwy",
+    "highway",
+    "hwy",
+    "square",
+    "sq",
+    "circle",
+    "cir",
+    "crescent",
+    "close",
+    "trail",
+    "trl",
+    "alley",
+    "plaza",
+    "loop",
+    "row",
+    "mews",
+    "gardens",
+    "grove",
+    "walk",
+    "run",
+    "pike",
+    "turnpike",
+    "crossing",
+    "ridge",
+    "hill",
+    "causeway",
 ];
 
 const STATES: &str = " AL AK AZ AR CA CO CT DE FL GA HI ID IL IN IA KS KY LA ME MD MA MI MN MS MO MT NE NV NH NJ NM NY NC \
@@ -63,19 +106,30 @@ pub(super) fn street(page: &Page<'_>, start: usize, out: &mut impl Sink) {
     let mut at = start + digits;
     at += usize::from(page.at(at).is_ascii_alphabetic() && page.at(at + 1) == b' ');
     let before = page.before(start);
-    if digits == 0 || digits > 6 || page.at(at) != b' ' || !(before == 0 || b" \n\t\"'(:,;".contains(&before)) {
+    if digits == 0
+        || digits > 6
+        || page.at(at) != b' '
+        || !(before == 0 || b" \n\t\"'(:,;".contains(&before))
+    {
         return;
     }
     at += 1;
     for count in 0..6 {
         let next = word(page, at);
-        let capital = next.chars().next().is_some_and(|c| c.is_uppercase() || c.is_ascii_digit());
+        let capital = next
+            .chars()
+            .next()
+            .is_some_and(|c| c.is_uppercase() || c.is_ascii_digit());
         if next.is_empty() || !capital {
             return;
         }
         let end = at + next.len();
         let is_kind = count > 0 && KINDS.iter().any(|k| next.eq_ignore_ascii_case(k));
-        let goes_on = page.at(end) == b' ' && KINDS.iter().any(|k| word(page, end + 1).eq_ignore_ascii_case(k)) && word(page, end + 1).starts_with(char::is_uppercase);
+        let goes_on = page.at(end) == b' '
+            && KINDS
+                .iter()
+                .any(|k| word(page, end + 1).eq_ignore_ascii_case(k))
+            && word(page, end + 1).starts_with(char::is_uppercase);
         if is_kind && !goes_on {
             // A dot belongs to the address only where something follows that belongs to it too.
             let end = unit(page, end).unwrap_or(end);
@@ -105,7 +159,9 @@ fn unit(page: &Page<'_>, end: usize) -> Option<usize> {
         _ => return None,
     };
     at += run(&page.bytes()[at..], 3, |b| matches!(b, b' ' | b'.' | b'#'));
-    let number = run(&page.bytes()[at..], 6, |b| b.is_ascii_alphanumeric() || b == b'-');
+    let number = run(&page.bytes()[at..], 6, |b| {
+        b.is_ascii_alphanumeric() || b == b'-'
+    });
     (number > 0).then_some(at + number)
 }
 
@@ -113,13 +169,16 @@ fn unit(page: &Page<'_>, end: usize) -> Option<usize> {
 pub(super) fn around(page: &Page<'_>, hit: &Hit, order: Order, out: &mut impl Sink) {
     let house = |at: usize| {
         let digits = run(&page.bytes()[at..], 4, |b| b.is_ascii_digit());
-        let end = at + digits + usize::from(digits > 0 && page.at(at + digits).is_ascii_lowercase());
+        let end =
+            at + digits + usize::from(digits > 0 && page.at(at + digits).is_ascii_lowercase());
         (digits > 0 && !page.at(end).is_ascii_alphanumeric()).then_some(end)
     };
     match order {
         Order::Box => {
             let at = hit.end + usize::from(page.at(hit.end) == b' ');
-            if let Some(end) = house(at) && !page.before(hit.start).is_ascii_alphanumeric() {
+            if let Some(end) = house(at)
+                && !page.before(hit.start).is_ascii_alphanumeric()
+            {
                 out.add(Kind::StreetAddress, hit.start..end, 0.9);
             }
         }
@@ -133,7 +192,10 @@ pub(super) fn around(page: &Page<'_>, hit: &Hit, order: Order, out: &mut impl Si
                 .sum();
             let start = hit.start - name;
             let capital = page.text[start..].starts_with(char::is_uppercase);
-            if page.at(hit.end) == b' ' && capital && let Some(end) = house(hit.end + 1) {
+            if page.at(hit.end) == b' '
+                && capital
+                && let Some(end) = house(hit.end + 1)
+            {
                 out.add(Kind::StreetAddress, start..end, 0.85);
             }
         }
@@ -149,8 +211,13 @@ fn kind_first(page: &Page<'_>, hit: &Hit, out: &mut impl Sink) {
     let mut capitals = 0;
     for _ in 0..5 {
         let next = word(page, at + 1);
-        let small = matches!(next, "de" | "la" | "du" | "des" | "del" | "le" | "las" | "los" | "da" | "do" | "dos" | "l");
-        let capital = next.starts_with(char::is_uppercase) || next.starts_with("d'") || next.starts_with("l'");
+        let small = matches!(
+            next,
+            "de" | "la" | "du" | "des" | "del" | "le" | "las" | "los" | "da" | "do" | "dos" | "l"
+        );
+        let capital = next.starts_with(char::is_uppercase)
+            || next.starts_with("d'")
+            || next.starts_with("l'");
         if page.at(at) != b' ' || !(small || capital) {
             break;
         }
@@ -167,14 +234,21 @@ fn kind_first(page: &Page<'_>, hit: &Hit, out: &mut impl Sink) {
         .take_while(|b| b.is_ascii_digit())
         .count();
     let start = hit.start.saturating_sub(1 + digits_before);
-    if digits_before > 0 && page.before(hit.start) == b' ' && !page.before(start).is_ascii_alphanumeric() {
+    if digits_before > 0
+        && page.before(hit.start) == b' '
+        && !page.before(start).is_ascii_alphanumeric()
+    {
         out.add(Kind::StreetAddress, start..at, 0.85);
         return;
     }
     let gap = run(&page.bytes()[at..], 2, |b| b == b' ' || b == b',');
     let digits = run(&page.bytes()[at + gap..], 4, |b| b.is_ascii_digit());
     let capital = page.at(hit.start).is_ascii_uppercase();
-    if capital && gap > 0 && (1..4).contains(&digits) && !page.at(at + gap + digits).is_ascii_alphanumeric() {
+    if capital
+        && gap > 0
+        && (1..4).contains(&digits)
+        && !page.at(at + gap + digits).is_ascii_alphanumeric()
+    {
         out.add(Kind::StreetAddress, hit.start..at + gap + digits, 0.8);
     }
 }
@@ -184,8 +258,12 @@ pub(super) fn zip(page: &Page<'_>, start: usize, end: usize, out: &mut impl Sink
     let bytes = &page.bytes()[start..end];
     let digits = bytes.iter().all(u8::is_ascii_digit);
     if digits && bytes.len() == 5 {
-        let plus = page.at(end) == b'-' && run(&page.bytes()[end + 1..], 5, |b| b.is_ascii_alphanumeric()) == 4
-            && page.bytes()[end + 1..].iter().take(4).all(u8::is_ascii_digit);
+        let plus = page.at(end) == b'-'
+            && run(&page.bytes()[end + 1..], 5, |b| b.is_ascii_alphanumeric()) == 4
+            && page.bytes()[end + 1..]
+                .iter()
+                .take(4)
+                .all(u8::is_ascii_digit);
         let range = start..if plus { end + 5 } else { end };
         if !page.stands_alone(&range) {
             return;
@@ -212,7 +290,9 @@ pub(super) fn zip(page: &Page<'_>, start: usize, end: usize, out: &mut impl Sink
 fn after_state(page: &Page<'_>, start: usize) -> bool {
     let state = start.checked_sub(4).and_then(|at| page.text.get(at..start));
     state.is_some_and(|s| {
-        let known = s.as_bytes()[3] == b' ' && STATES.contains(s[1..].trim_end()) && s[1..3].bytes().all(|b| b.is_ascii_uppercase());
+        let known = s.as_bytes()[3] == b' '
+            && STATES.contains(s[1..].trim_end())
+            && s[1..3].bytes().all(|b| b.is_ascii_uppercase());
         known && matches!(s.as_bytes()[0], b' ' | b',')
     })
 }
@@ -232,7 +312,10 @@ fn two_words(page: &Page<'_>, start: usize, end: usize, out: &mut impl Sink) {
             _ => 'a',
         })
         .collect();
-    let british = matches!(shape.as_str(), "A9 9AA" | "A99 9AA" | "AA9 9AA" | "AA99 9AA" | "A9A 9AA" | "AA9A 9AA");
+    let british = matches!(
+        shape.as_str(),
+        "A9 9AA" | "A99 9AA" | "AA9 9AA" | "AA99 9AA" | "A9A 9AA" | "AA9A 9AA"
+    );
     let canadian = shape == "A9A 9A9";
     if (british || canadian) && page.stands_alone(&(start..stop)) {
         out.add(Kind::ZipCode, start..stop, 0.85);
@@ -260,5 +343,6 @@ fn closing_digits(page: &Page<'_>, end: usize) -> Option<Range<usize>> {
     let length = run(&window[at..], 6, |b| b.is_ascii_digit());
     let range = end + at..end + at + length;
     let line = window[..at].iter().filter(|b| **b == b'\n').count() <= 1;
-    (length == 5 && line && page.before(range.start) == b' ' && page.stands_alone(&range)).then_some(range)
+    (length == 5 && line && page.before(range.start) == b' ' && page.stands_alone(&range))
+        .then_some(range)
 }

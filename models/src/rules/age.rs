@@ -67,7 +67,9 @@ pub(super) fn beside(page: &Page<'_>, hit: &Hit, form: Form, out: &mut impl Sink
             end - digits..end
         }
         Form::After => {
-            let gap = run(&page.bytes()[hit.end..], 2, |b| matches!(b, b' ' | b':' | b'='));
+            let gap = run(&page.bytes()[hit.end..], 2, |b| {
+                matches!(b, b' ' | b':' | b'=')
+            });
             let start = hit.end + gap;
             start..start + run(&page.bytes()[start..], 4, |b| b.is_ascii_digit())
         }

@@ -59,7 +59,9 @@ enum Binding {
 
 /// The value assigned to a name that ends at `hit`.
 pub(super) fn find(page: &Page<'_>, hit: &Hit, named: Named, out: &mut impl Sink) {
-    let tail = run(&page.bytes()[hit.end..], 24, |b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-'));
+    let tail = run(&page.bytes()[hit.end..], 24, |b| {
+        b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-')
+    });
     let Some((at, binding)) = bound(page, hit.end + tail) else {
         return;
     };
@@ -71,8 +73,12 @@ pub(super) fn find(page: &Page<'_>, hit: &Hit, named: Named, out: &mut impl Sink
         return;
     }
     match named {
-        Named::Password if is_password(text, quoted, binding) => out.add(Kind::Password, range, 0.9),
-        Named::Random if is_generic(text.as_bytes()) && is_opaque(text, quoted) => out.add(Kind::Secret, range, 0.85),
+        Named::Password if is_password(text, quoted, binding) => {
+            out.add(Kind::Password, range, 0.9)
+        }
+        Named::Random if is_generic(text.as_bytes()) && is_opaque(text, quoted) => {
+            out.add(Kind::Secret, range, 0.85)
+        }
         _ => {}
     }
 }
@@ -80,7 +86,9 @@ pub(super) fn find(page: &Page<'_>, hit: &Hit, named: Named, out: &mut impl Sink
 /// Skips the sign between name and value.
 fn bound(page: &Page<'_>, at: usize) -> Option<(usize, Binding)> {
     let rest = page.bytes().get(at..)?;
-    let gap = run(rest, 4, |b| matches!(b, b'"' | b'\'' | b']' | b' ' | b'\t' | b'`'));
+    let gap = run(rest, 4, |b| {
+        matches!(b, b'"' | b'\'' | b']' | b' ' | b'\t' | b'`')
+    });
     let rest = &rest[gap..];
     let signs: [(&[u8], Binding); 7] = [
         (b":=", Binding::Sign),
@@ -102,7 +110,9 @@ fn bound(page: &Page<'_>, at: usize) -> Option<(usize, Binding)> {
 }
 
 fn value(page: &Page<'_>, at: usize, binding: Binding) -> Option<(Range<usize>, bool)> {
-    let prefix = usize::from(matches!(page.at(at), b'b' | b'r' | b'f') && matches!(page.at(at + 1), b'"' | b'\''));
+    let prefix = usize::from(
+        matches!(page.at(at), b'b' | b'r' | b'f') && matches!(page.at(at + 1), b'"' | b'\''),
+    );
     let at = at + prefix;
     let quote = page.at(at);
     let escaped = usize::from(quote == b'\\' && matches!(page.at(at + 1), b'"' | b'\''));
@@ -115,9 +125,14 @@ fn value(page: &Page<'_>, at: usize, binding: Binding) -> Option<(Range<usize>, 
         return (page.at(start + length) != b'\n').then_some((start..start + length, true));
     }
     let text = window(at);
-    let length = text.find(|c: char| c.is_whitespace() || "\"'`,;<>".contains(c)).unwrap_or(text.len());
+    let length = text
+        .find(|c: char| c.is_whitespace() || "\"'`,;<>".contains(c))
+        .unwrap_or(text.len());
     let mut end = at + length;
-    while end > at && (matches!(page.at(end - 1), b'.' | b')' | b']' | b'}') || (binding == Binding::Is && matches!(page.at(end - 1), b'?' | b':'))) {
+    while end > at
+        && (matches!(page.at(end - 1), b'.' | b')' | b']' | b'}')
+            || (binding == Binding::Is && matches!(page.at(end - 1), b'?' | b':')))
+    {
         end -= 1;
     }
     Some((at..end, false))
@@ -125,15 +140,27 @@ fn value(page: &Page<'_>, at: usize, binding: Binding) -> Option<(Range<usize>, 
 
 /// Whether a person may use this as a password, and no text or code.
 fn is_password(text: &str, quoted: bool, binding: Binding) -> bool {
-    let symbol = |b: u8| matches!(b, b'!' | b'@' | b'#' | b'$' | b'%' | b'^' | b'&' | b'*' | b'?' | b'+' | b'~' | b'=');
+    let symbol = |b: u8| {
+        matches!(
+            b,
+            b'!' | b'@' | b'#' | b'$' | b'%' | b'^' | b'&' | b'*' | b'?' | b'+' | b'~' | b'='
+        )
+    };
     let bytes = text.as_bytes();
     let digits = bytes.iter().filter(|b| b.is_ascii_digit()).count();
     let letters = bytes.iter().filter(|b| b.is_ascii_alphabetic()).count();
     let symbols = bytes.iter().filter(|b| symbol(**b)).count();
     let fits = (4..=128).contains(&text.chars().count()) && !text.contains(char::is_whitespace);
-    let code = text.contains(['(', '[', '{', '|', '\\']) || text.contains("::") || text.contains("->") || text.contains("&&");
+    let code = text.contains(['(', '[', '{', '|', '\\'])
+        || text.contains("::")
+        || text.contains("->")
+        || text.contains("&&");
     let path = text.contains("://") || text.starts_with('/') || text.starts_with("./");
-    let member = !quoted && text.contains('.') && text.split('.').all(|p| p.starts_with(|c: char| c.is_ascii_alphabetic()));
+    let member = !quoted
+        && text.contains('.')
+        && text
+            .split('.')
+            .all(|p| p.starts_with(|c: char| c.is_ascii_alphabetic()));
     let numeric = digits == bytes.len();
     let mixed = digits > 0 && letters > 0 || symbols > 0 && letters + digits > 3;
     if !fits || path || member || (code && !quoted) || entropy(bytes) < 1.0 {
@@ -141,16 +168,26 @@ fn is_password(text: &str, quoted: bool, binding: Binding) -> bool {
     }
     match (binding, quoted) {
         (_, true) => mixed || (numeric && digits >= 4),
-        (Binding::Sign, false) => mixed && text.len() >= 6 && !text.starts_with('&') && !text.starts_with('@') && !text.starts_with('*'),
+        (Binding::Sign, false) => {
+            mixed
+                && text.len() >= 6
+                && !text.starts_with('&')
+                && !text.starts_with('@')
+                && !text.starts_with('*')
+        }
         (Binding::Is, false) => digits > 0 && letters > 0 && text.len() >= 6,
     }
 }
 
 /// Letters, digits and the marks of base64; no path, URL or member access.
 fn is_opaque(text: &str, quoted: bool) -> bool {
-    let opaque = text
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'-' | b'_' | b'.' | b'~' | b'!' | b'@' | b'$' | b'*'));
+    let opaque = text.bytes().all(|b| {
+        b.is_ascii_alphanumeric()
+            || matches!(
+                b,
+                b'+' | b'/' | b'=' | b'-' | b'_' | b'.' | b'~' | b'!' | b'@' | b'$' | b'*'
+            )
+    });
     let member = !quoted && text.contains('.');
     opaque && !member && !text.starts_with(['/', '.', '@']) && !text.contains("::")
 }
@@ -166,7 +203,12 @@ pub(super) fn bearer(page: &Page<'_>, hit: &Hit, out: &mut impl Sink) {
     let bytes = text.as_bytes();
     let head = &bytes[..bytes.len().min(256)];
     let repeated = entropy(head) < 2.5;
-    if gap > 0 && length >= 16 && head.iter().any(u8::is_ascii_digit) && !repeated && !is_placeholder(text) {
+    if gap > 0
+        && length >= 16
+        && head.iter().any(u8::is_ascii_digit)
+        && !repeated
+        && !is_placeholder(text)
+    {
         out.add(Kind::AccessToken, start..start + text.len(), 0.95);
     }
 }
@@ -175,7 +217,9 @@ pub(super) fn bearer(page: &Page<'_>, hit: &Hit, out: &mut impl Sink) {
 pub(super) fn basic(page: &Page<'_>, hit: &Hit, out: &mut impl Sink) {
     let start = hit.end + 1;
     let rest = page.bytes().get(start..).unwrap_or_default();
-    let length = run(rest, 512, |b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='));
+    let length = run(rest, 512, |b| {
+        b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=')
+    });
     if page.at(hit.end) != b' ' || length < 8 {
         return;
     }
@@ -195,12 +239,33 @@ pub(super) fn userinfo(page: &Page<'_>, hit: &Hit, out: &mut impl Sink) {
     let stop = rest
         .find(|c: char| c.is_whitespace() || "/\"'<>?`,".contains(c))
         .unwrap_or(rest.len());
-    let Some(at) = rest[..stop].rfind('@') else { return };
-    let Some(colon) = rest[..at].find(':') else { return };
+    let Some(at) = rest[..stop].rfind('@') else {
+        return;
+    };
+    let Some(colon) = rest[..at].find(':') else {
+        return;
+    };
     let password = &rest[colon + 1..at];
-    let host = rest.as_bytes().get(at + 1).is_some_and(u8::is_ascii_alphanumeric);
-    let named = ["password", "pass", "pw", "pwd", "secret", "pass_word", "user"].contains(&password.to_ascii_lowercase().as_str());
-    if !password.is_empty() && host && !named && !is_placeholder(password) && !password.contains(['{', '[', '(']) {
+    let host = rest
+        .as_bytes()
+        .get(at + 1)
+        .is_some_and(u8::is_ascii_alphanumeric);
+    let named = [
+        "password",
+        "pass",
+        "pw",
+        "pwd",
+        "secret",
+        "pass_word",
+        "user",
+    ]
+    .contains(&password.to_ascii_lowercase().as_str());
+    if !password.is_empty()
+        && host
+        && !named
+        && !is_placeholder(password)
+        && !password.contains(['{', '[', '('])
+    {
         out.add(Kind::Password, hit.end + colon + 1..hit.end + at, 0.97);
     }
 }

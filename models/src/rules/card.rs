@@ -45,7 +45,8 @@ pub(super) fn find(page: &Page<'_>, start: usize, out: &mut impl Sink) {
         return;
     }
     let near = page.near(&range, Words::CARD);
-    let before_digit = page.before(start) == b' ' && start > 1 && page.at(start - 2).is_ascii_digit();
+    let before_digit =
+        page.before(start) == b' ' && start > 1 && page.at(start - 2).is_ascii_digit();
     let after_four = page.at(end) == b' ' && (1..5).all(|i| page.at(end + i).is_ascii_digit());
     let listed = groups > 1 && separator == b' ' && (before_digit || after_four);
     // Dotted digits are versions and object identifiers more often than cards.
@@ -65,7 +66,14 @@ pub(super) fn find(page: &Page<'_>, start: usize, out: &mut impl Sink) {
 fn is_card(digits: &[u8], widths: &[usize]) -> bool {
     let grouped = match widths {
         [_] => true,
-        [4, 6, 5] | [4, 6, 4] | [4, 4, 4, 4] | [4, 4, 4, 4, 3] | [4, 4, 4, 3] | [4, 4, 4, 1] | [6, 13] | [8, 8] => true,
+        [4, 6, 5]
+        | [4, 6, 4]
+        | [4, 4, 4, 4]
+        | [4, 4, 4, 4, 3]
+        | [4, 4, 4, 3]
+        | [4, 4, 4, 1]
+        | [6, 13]
+        | [8, 8] => true,
         _ => false,
     };
     grouped && issued(digits) && luhn(digits) && digits[4..].iter().any(|d| *d > 0)

@@ -52,7 +52,9 @@ fn ethereum(hex: &[u8]) -> Option<Proof> {
 /// BIP 173 and BIP 350.
 fn bech32(text: &str) -> Option<Proof> {
     let long_enough = (26..=90).contains(&text.len());
-    let (hrp, _, _) = long_enough.then(|| bech32::segwit::decode(text).ok()).flatten()?;
+    let (hrp, _, _) = long_enough
+        .then(|| bech32::segwit::decode(text).ok())
+        .flatten()?;
     ["bc", "tb", "ltc"]
         .contains(&hrp.to_lowercase().as_str())
         .then_some(Proof::Checksum)

@@ -10,18 +10,89 @@ use super::page::{Page, Sink, floor, run};
 
 /// Names of months in English, German, French, Spanish, Italian and Portuguese.
 pub(super) const MONTHS: &[(&str, u8)] = &[
-    ("january", 1), ("jan", 1), ("januar", 1), ("jänner", 1), ("janvier", 1), ("janv", 1), ("enero", 1),
-    ("gennaio", 1), ("janeiro", 1), ("february", 2), ("feb", 2), ("februar", 2), ("février", 2), ("fevrier", 2),
-    ("févr", 2), ("febrero", 2), ("febbraio", 2), ("fevereiro", 2), ("march", 3), ("mar", 3), ("märz", 3),
-    ("maerz", 3), ("mars", 3), ("marzo", 3), ("março", 3), ("april", 4), ("apr", 4), ("avril", 4), ("abril", 4),
-    ("aprile", 4), ("may", 5), ("mai", 5), ("mayo", 5), ("maggio", 5), ("maio", 5), ("june", 6), ("jun", 6),
-    ("juni", 6), ("juin", 6), ("junio", 6), ("giugno", 6), ("junho", 6), ("july", 7), ("jul", 7), ("juli", 7),
-    ("juillet", 7), ("julio", 7), ("luglio", 7), ("julho", 7), ("august", 8), ("aug", 8), ("août", 8), ("aout", 8),
-    ("agosto", 8), ("september", 9), ("sep", 9), ("sept", 9), ("septembre", 9), ("septiembre", 9), ("settembre", 9),
-    ("setembro", 9), ("october", 10), ("oct", 10), ("oktober", 10), ("okt", 10), ("octobre", 10), ("octubre", 10),
-    ("ottobre", 10), ("outubro", 10), ("november", 11), ("nov", 11), ("novembre", 11), ("noviembre", 11),
-    ("novembro", 11), ("december", 12), ("dec", 12), ("dezember", 12), ("dez", 12), ("décembre", 12),
-    ("decembre", 12), ("diciembre", 12), ("dicembre", 12), ("dezembro", 12),
+    ("january", 1),
+    ("jan", 1),
+    ("januar", 1),
+    ("jänner", 1),
+    ("janvier", 1),
+    ("janv", 1),
+    ("enero", 1),
+    ("gennaio", 1),
+    ("janeiro", 1),
+    ("february", 2),
+    ("feb", 2),
+    ("februar", 2),
+    ("février", 2),
+    ("fevrier", 2),
+    ("févr", 2),
+    ("febrero", 2),
+    ("febbraio", 2),
+    ("fevereiro", 2),
+    ("march", 3),
+    ("mar", 3),
+    ("märz", 3),
+    ("maerz", 3),
+    ("mars", 3),
+    ("marzo", 3),
+    ("março", 3),
+    ("april", 4),
+    ("apr", 4),
+    ("avril", 4),
+    ("abril", 4),
+    ("aprile", 4),
+    ("may", 5),
+    ("mai", 5),
+    ("mayo", 5),
+    ("maggio", 5),
+    ("maio", 5),
+    ("june", 6),
+    ("jun", 6),
+    ("juni", 6),
+    ("juin", 6),
+    ("junio", 6),
+    ("giugno", 6),
+    ("junho", 6),
+    ("july", 7),
+    ("jul", 7),
+    ("juli", 7),
+    ("juillet", 7),
+    ("julio", 7),
+    ("luglio", 7),
+    ("julho", 7),
+    ("august", 8),
+    ("aug", 8),
+    ("août", 8),
+    ("aout", 8),
+    ("agosto", 8),
+    ("september", 9),
+    ("sep", 9),
+    ("sept", 9),
+    ("septembre", 9),
+    ("septiembre", 9),
+    ("settembre", 9),
+    ("setembro", 9),
+    ("october", 10),
+    ("oct", 10),
+    ("oktober", 10),
+    ("okt", 10),
+    ("octobre", 10),
+    ("octubre", 10),
+    ("ottobre", 10),
+    ("outubro", 10),
+    ("november", 11),
+    ("nov", 11),
+    ("novembre", 11),
+    ("noviembre", 11),
+    ("novembro", 11),
+    ("december", 12),
+    ("dec", 12),
+    ("dezember", 12),
+    ("dez", 12),
+    ("décembre", 12),
+    ("decembre", 12),
+    ("diciembre", 12),
+    ("dicembre", 12),
+    ("dezembro", 12),
 ];
 
 const FULL: Need = Need::Alone(0.85, 0.9);
@@ -33,8 +104,15 @@ pub(super) static FORMATS: &[Format] = &[
         kind: Kind::DateTime,
         words: Words::CLOCK,
         forms: &[
-            ("9999-99-99", FULL), ("9999/99/99", FULL), ("9999.99.99", FULL), ("9999/9/99", FULL), ("9999/9/9", FULL),
-            ("9999/99/9", FULL), ("9999-9-9", FULL), ("9999-9-99", FULL), ("9999-99-9", FULL),
+            ("9999-99-99", FULL),
+            ("9999/99/99", FULL),
+            ("9999.99.99", FULL),
+            ("9999/9/99", FULL),
+            ("9999/9/9", FULL),
+            ("9999/99/9", FULL),
+            ("9999-9-9", FULL),
+            ("9999-9-99", FULL),
+            ("9999-99-9", FULL),
             // The digits before the `T` of a full ISO time run into the letter.
             ("9999-99-99A99", FULL),
         ],
@@ -44,10 +122,23 @@ pub(super) static FORMATS: &[Format] = &[
         kind: Kind::DateTime,
         words: Words::CLOCK,
         forms: &[
-            ("99/99/9999", FULL), ("9/99/9999", FULL), ("99/9/9999", FULL), ("9/9/9999", FULL), ("99.99.9999", FULL),
-            ("9.99.9999", FULL), ("99.9.9999", FULL), ("9.9.9999", FULL), ("99-99-9999", FULL), ("9-9-9999", FULL),
-            ("99-9-9999", FULL), ("9-99-9999", FULL), ("99/99/99", SHORT), ("9/99/99", SHORT), ("9/9/99", SHORT),
-            ("99/9/99", SHORT), ("99.99.99", SHORT),
+            ("99/99/9999", FULL),
+            ("9/99/9999", FULL),
+            ("99/9/9999", FULL),
+            ("9/9/9999", FULL),
+            ("99.99.9999", FULL),
+            ("9.99.9999", FULL),
+            ("99.9.9999", FULL),
+            ("9.9.9999", FULL),
+            ("99-99-9999", FULL),
+            ("9-9-9999", FULL),
+            ("99-9-9999", FULL),
+            ("9-99-9999", FULL),
+            ("99/99/99", SHORT),
+            ("9/99/99", SHORT),
+            ("9/9/99", SHORT),
+            ("99/9/99", SHORT),
+            ("99.99.99", SHORT),
         ],
         check: |c| c.len() > 3 && is_year_last(c),
     },
@@ -120,7 +211,9 @@ pub(super) fn around_month(page: &Page<'_>, hit: &Hit, out: &mut impl Sink) {
 fn day_before(page: &Page<'_>, month: usize) -> Option<usize> {
     let before = &page.text[floor(page.text, month.saturating_sub(12))..month];
     let mut rest = before.trim_end_matches([' ', '-', '/', '\u{a0}']);
-    for word in [" of", " de", " the", "st", "nd", "rd", "th", "er", "º", "ª", "."] {
+    for word in [
+        " of", " de", " the", "st", "nd", "rd", "th", "er", "º", "ª", ".",
+    ] {
         rest = rest.strip_suffix(word).unwrap_or(rest);
     }
     for word in ["st", "nd", "rd", "th"] {
@@ -144,8 +237,10 @@ fn day_after(page: &Page<'_>, end: usize) -> Option<usize> {
         _ => 0,
     };
     let stop = at + digits + suffix;
-    let free = !page.at(stop).is_ascii_alphanumeric() && !(page.at(stop) == b'.' && page.at(stop + 1).is_ascii_digit());
-    (at > end && digits <= 2 && (1..=31).contains(&day) && free && page.at(stop) != b':').then_some(stop)
+    let free = !page.at(stop).is_ascii_alphanumeric()
+        && !(page.at(stop) == b'.' && page.at(stop + 1).is_ascii_digit());
+    (at > end && digits <= 2 && (1..=31).contains(&day) && free && page.at(stop) != b':')
+        .then_some(stop)
 }
 
 /// " 2024", ", 2024", " de 2024", "-24" after a day and month.
@@ -181,8 +276,13 @@ pub(super) fn with_time(page: &Page<'_>, range: Range<usize>) -> Range<usize> {
 
 /// A time of day at `start`: its range, and whether its form is distinctive (a.m., seconds).
 fn clock(page: &Page<'_>, start: usize) -> Option<(Range<usize>, bool)> {
-    let two = |at: usize| run(page.bytes().get(at..).unwrap_or_default(), 3, |b| b.is_ascii_digit());
-    let value = |from: usize, to: usize| page.text.get(from..to).and_then(|t| t.parse::<u32>().ok());
+    let two = |at: usize| {
+        run(page.bytes().get(at..).unwrap_or_default(), 3, |b| {
+            b.is_ascii_digit()
+        })
+    };
+    let value =
+        |from: usize, to: usize| page.text.get(from..to).and_then(|t| t.parse::<u32>().ok());
     let hours = two(start);
     if !(1..=2).contains(&hours) || value(start, start + hours)? > 24 {
         return None;
@@ -200,16 +300,23 @@ fn clock(page: &Page<'_>, start: usize) -> Option<(Range<usize>, bool)> {
         }
     }
     let rest = page.text.get(end..)?;
-    let meridiem = [" a.m.", " p.m.", " am", " pm", " AM", " PM", "am", "pm", "AM", "PM", " o'clock", " Uhr"]
-        .into_iter()
-        .find(|s| rest.starts_with(s) && !page.at(end + s.len()).is_ascii_alphanumeric());
+    let meridiem = [
+        " a.m.", " p.m.", " am", " pm", " AM", " PM", "am", "pm", "AM", "PM", " o'clock", " Uhr",
+    ]
+    .into_iter()
+    .find(|s| rest.starts_with(s) && !page.at(end + s.len()).is_ascii_alphanumeric());
     if let Some(suffix) = meridiem {
         return Some((start..end + suffix.len(), true));
     }
     if minutes && page.at(end) == b'Z' {
         return Some((start..end + 1, true));
     }
-    if minutes && matches!(page.at(end), b'+' | b'-') && two(end + 1) == 2 && page.at(end + 3) == b':' && two(end + 4) == 2 {
+    if minutes
+        && matches!(page.at(end), b'+' | b'-')
+        && two(end + 1) == 2
+        && page.at(end + 3) == b':'
+        && two(end + 4) == 2
+    {
         return Some((start..end + 6, true));
     }
     let free = !page.at(end).is_ascii_alphanumeric() && page.at(end) != b':';
@@ -218,7 +325,10 @@ fn clock(page: &Page<'_>, start: usize) -> Option<(Range<usize>, bool)> {
 
 /// A time of day of its own.
 pub(super) fn time(page: &Page<'_>, start: usize, out: &mut impl Sink) {
-    if matches!(page.before(start), b':' | b'.' | b'-' | b'/' | b'$' | b'_' | b'#') {
+    if matches!(
+        page.before(start),
+        b':' | b'.' | b'-' | b'/' | b'$' | b'_' | b'#'
+    ) {
         return;
     }
     let Some((range, distinct)) = clock(page, start) else {

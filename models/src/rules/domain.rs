@@ -22,7 +22,11 @@ pub(super) fn find(page: &Page<'_>, out: &mut Vec<Found>) {
             continue;
         }
         let low = done.max(floor(page.text, dot.saturating_sub(64)));
-        let back = page.bytes()[low..dot].iter().rev().take_while(|b| is_host(**b)).count();
+        let back = page.bytes()[low..dot]
+            .iter()
+            .rev()
+            .take_while(|b| is_host(**b))
+            .count();
         let start = dot - back;
         let length = run(&page.bytes()[start..], 253, |b| is_host(b) || b == b'.');
         done = start + length.max(1);
@@ -43,7 +47,9 @@ fn judge(page: &Page<'_>, start: usize, end: usize, out: &mut Vec<Found>) {
     let Some((hosts, tld)) = name.rsplit_once('.') else {
         return;
     };
-    let well_formed = hosts.split('.').all(|l| !l.is_empty() && l.len() < 64 && !l.starts_with('-') && !l.ends_with('-'))
+    let well_formed = hosts
+        .split('.')
+        .all(|l| !l.is_empty() && l.len() < 64 && !l.starts_with('-') && !l.ends_with('-'))
         && tld.len() >= 2
         && tld.bytes().all(|b| b.is_ascii_alphabetic());
     let before = page.before(start);
@@ -56,21 +62,30 @@ fn judge(page: &Page<'_>, start: usize, end: usize, out: &mut Vec<Found>) {
         out.add(Kind::DomainName, start..end, 0.9);
         return;
     }
-    if before == b'/' || !page.text[..start].chars().next_back().is_none_or(|c| !c.is_alphanumeric()) {
+    if before == b'/'
+        || !page.text[..start]
+            .chars()
+            .next_back()
+            .is_none_or(|c| !c.is_alphanumeric())
+    {
         return;
     }
     let lower = tld.to_ascii_lowercase();
     let known = TLDS.split_ascii_whitespace().any(|t| t == lower);
-    let code = matches!(after, b'(' | b'_' | b'=' | b'[' | b'{' | b'@') || before == b'(' && after == b',';
+    let code =
+        matches!(after, b'(' | b'_' | b'=' | b'[' | b'{' | b'@') || before == b'(' && after == b',';
     let www = hosts.to_ascii_lowercase().starts_with("www.") || hosts.eq_ignore_ascii_case("www");
     if www && tld.len() <= 10 {
         out.add(Kind::DomainName, start..end, 0.9);
     } else if known && !code {
         let doubtful = DOUBTFUL.split_ascii_whitespace().any(|t| t == lower);
-        let plain = hosts.bytes().any(|b| b.is_ascii_alphabetic()) && tld == lower && hosts.len() > 2;
+        let plain =
+            hosts.bytes().any(|b| b.is_ascii_alphabetic()) && tld == lower && hosts.len() > 2;
         match (doubtful, plain) {
             (false, _) if hosts.len() > 1 => out.add(Kind::DomainName, start..end, 0.8),
-            (true, true) if !matches!(hosts, "self" | "this") => out.add(Kind::DomainName, start..end, 0.5),
+            (true, true) if !matches!(hosts, "self" | "this") => {
+                out.add(Kind::DomainName, start..end, 0.5)
+            }
             _ => {}
         }
     }

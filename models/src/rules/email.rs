@@ -53,10 +53,14 @@ fn domain(page: &Page<'_>, at: usize) -> Option<usize> {
         .sum();
     let name = window[..length].trim_end_matches(['.', '-']);
     let (hosts, tld) = name.rsplit_once('.')?;
-    let labels_fit = hosts.split('.').all(|l| !l.is_empty() && l.len() <= 63 && !l.starts_with('-') && !l.ends_with('-'));
-    let tld_fits = tld.starts_with("xn--") || (tld.chars().count() >= 2 && tld.chars().all(char::is_alphabetic));
+    let labels_fit = hosts
+        .split('.')
+        .all(|l| !l.is_empty() && l.len() <= 63 && !l.starts_with('-') && !l.ends_with('-'));
+    let tld_fits = tld.starts_with("xn--")
+        || (tld.chars().count() >= 2 && tld.chars().all(char::is_alphabetic));
     let is_file = FILES.iter().any(|f| tld.eq_ignore_ascii_case(f));
-    (labels_fit && tld_fits && !is_file && page.at(at + name.len()) != b'_').then_some(at + name.len())
+    (labels_fit && tld_fits && !is_file && page.at(at + name.len()) != b'_')
+        .then_some(at + name.len())
 }
 
 /// `scheme://user:password@host`.
@@ -64,7 +68,9 @@ fn is_userinfo(page: &Page<'_>, start: usize) -> bool {
     let low = floor(page.text, start.saturating_sub(80));
     let before = &page.text[low..start];
     let token = before.rsplit(char::is_whitespace).next().unwrap_or(before);
-    token.rfind("//").is_some_and(|i| !token[i + 2..].contains(['/', '?']))
+    token
+        .rfind("//")
+        .is_some_and(|i| !token[i + 2..].contains(['/', '?']))
 }
 
 /// `git@host:path`.

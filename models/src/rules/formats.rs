@@ -1,7 +1,7 @@
 //! Numbers with a written form: what stands in the text is reduced to a signature (`123-45-6789` to `999-99-9999`),
-//! which is looked up in a table of all forms; a check then looks at the characters.
+//! which is looked up in a tree of all forms; a check then looks at the characters.
 
-use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use super::lexicon::Words;
@@ -74,7 +74,10 @@ static FORMATS: &[Format] = &[
     Format {
         kind: Kind::BankAccount,
         words: Words::ROUTING,
-        forms: &[("999999999", Need::Context(0.99)), ("9999-9999-9", Need::Context(0.99))],
+        forms: &[
+            ("999999999", Need::Context(0.99)),
+            ("9999-9999-9", Need::Context(0.99)),
+        ],
         check: bank::is_routing,
     },
     Format {
@@ -157,7 +160,12 @@ const LICENSE_FORMS: &[(&str, Need)] = &[
 fn is_ssn(characters: &[u8]) -> bool {
     let (area, group, serial) = (&characters[..3], &characters[3..5], &characters[5..]);
     let same = characters.iter().all(|c| *c == characters[0]);
-    area != b"000" && area != b"666" && area[0] != b'9' && group != b"00" && serial != b"0000" && !same
+    area != b"000"
+        && area != b"666"
+        && area[0] != b'9'
+        && group != b"00"
+        && serial != b"0000"
+        && !same
 }
 
 /// Digit characters as values; letters keep their byte.
@@ -172,79 +180,125 @@ pub(super) fn values(characters: &[u8]) -> Vec<u8> {
 }
 
 struct Entry {
-    signature: &'static str,
     format: &'static Format,
     need: Need,
 }
 
-static TABLE: LazyLock<HashMap<&'static [u8], Vec<Entry>>> = LazyLock::new(|| {
-    let mut table: HashMap<&'static [u8], Vec<Entry>> = HashMap::new();
-    for format in FORMATS.iter().chain(national::FORMATS.iter()).chain(date::FORMATS) {
-        for &(signature, need) in format.forms {
-            table
-                .entry(signature.as_bytes())
-                .or_default()
-                .push(Entry { signature, format, need });
-        }
-    }
-    table
-});
+/// All forms as a tree over the characters of signatures, so that a text that has no form is left at once.
+struct Forms {
+    nodes: Vec<Node>,
+    /// The forms `*N`, by N.
+    mixed: [Vec<Entry>; LONGEST],
+}
 
-/// Finds the numbers that begin at `start`, the beginning of a word.
-pub(super) fn find(page: &Page<'_>, start: usize, out: &mut impl Sink) {
-    let mut signature = [0u8; LONGEST];
-    let mut characters = [0u8; LONGEST];
-    let (mut at, mut length, mut kept) = (start, 0, 0);
-    loop {
-        let word = at;
-        let (mut digits, mut letters) = (false, false);
-        while page.at(at).is_ascii_alphanumeric() {
-            if length == LONGEST {
-                return;
-            }
-            let byte = page.at(at);
-            digits |= byte.is_ascii_digit();
-            letters |= byte.is_ascii_alphabetic();
-            signature[length] = if byte.is_ascii_digit() { b'9' } else { b'A' };
-            characters[kept] = byte.to_ascii_uppercase();
-            (at, length, kept) = (at + 1, length + 1, kept + 1);
-        }
-        if at == word {
-            return;
-        }
-        if length > 3 {
-            look_up(page, start..at, &signature[..length], &characters[..kept], out);
-            if word == start && letters && digits && (8..=17).contains(&length) {
-                let mixed = [b'*', b'0' + length as u8 / 10, b'0' + length as u8 % 10];
-                let mixed = if length < 10 { [b'*', mixed[2], 0] } else { mixed };
-                let mixed = if length < 10 { &mixed[..2] } else { &mixed[..] };
-                look_up(page, start..at, mixed, &characters[..kept], out);
-            }
-        }
-        if length == LONGEST || !matches!(page.at(at), b' ' | b'-' | b'.' | b'/' | b'+') {
-            return;
-        }
-        signature[length] = page.at(at);
-        (at, length) = (at + 1, length + 1);
+#[derive(Default)]
+struct Node {
+    /// By the class of the next character; 0 where none goes on.
+    next: [u16; CLASSES],
+    entries: Vec<Entry>,
+}
+
+/// Digit, letter and five separators.
+const CLASSES: usize = 7;
+
+/// The class of a character of a text or of a signature.
+fn class(byte: u8) -> Option<usize> {
+    match byte {
+        b'0'..=b'9' => Some(0),
+        b'A'..=b'Z' | b'a'..=b'z' => Some(1),
+        b' ' => Some(2),
+        b'-' => Some(3),
+        b'.' => Some(4),
+        b'/' => Some(5),
+        b'+' => Some(6),
+        _ => None,
     }
 }
 
-fn look_up(
+static FORMS: LazyLock<Forms> = LazyLock::new(|| {
+    let mut forms = Forms {
+        nodes: vec![Node::default()],
+        mixed: std::array::from_fn(|_| Vec::new()),
+    };
+    for format in FORMATS
+        .iter()
+        .chain(national::FORMATS.iter())
+        .chain(date::FORMATS)
+    {
+        for &(signature, need) in format.forms {
+            let entry = Entry { format, need };
+            if let Some(length) = signature.strip_prefix('*') {
+                let length: usize = length.parse().unwrap_or(0);
+                if let Some(list) = forms.mixed.get_mut(length) {
+                    list.push(entry);
+                }
+                continue;
+            }
+            let mut node = 0;
+            for class in signature.bytes().filter_map(class) {
+                if forms.nodes[node].next[class] == 0 {
+                    forms.nodes[node].next[class] = forms.nodes.len() as u16;
+                    forms.nodes.push(Node::default());
+                }
+                node = usize::from(forms.nodes[node].next[class]);
+            }
+            forms.nodes[node].entries.push(entry);
+        }
+    }
+    forms
+});
+
+/// Finds the numbers that begin at `start`, the beginning of a word that ends at `word_end`.
+pub(super) fn find(page: &Page<'_>, start: usize, word_end: usize, out: &mut impl Sink) {
+    let forms = &*FORMS;
+    let mut characters = [0u8; LONGEST];
+    let (mut at, mut kept, mut node) = (start, 0, 0);
+    while at < start + LONGEST {
+        let byte = page.at(at);
+        let next = class(byte).map_or(0, |class| usize::from(forms.nodes[node].next[class]));
+        if next == 0 {
+            break;
+        }
+        node = next;
+        at += 1;
+        if byte.is_ascii_alphanumeric() {
+            characters[kept] = byte.to_ascii_uppercase();
+            kept += 1;
+            let entries = &forms.nodes[node].entries;
+            if !entries.is_empty() && !page.at(at).is_ascii_alphanumeric() {
+                judge(page, start..at, entries, &characters[..kept], out);
+            }
+        }
+    }
+    let word = &page.bytes()[start..word_end];
+    if let Some(entries) = forms.mixed.get(word.len()).filter(|e| !e.is_empty())
+        && word.iter().any(u8::is_ascii_digit)
+        && word.iter().any(u8::is_ascii_alphabetic)
+    {
+        judge(
+            page,
+            start..word_end,
+            entries,
+            &word.to_ascii_uppercase(),
+            out,
+        );
+    }
+}
+
+fn judge(
     page: &Page<'_>,
-    range: std::ops::Range<usize>,
-    signature: &[u8],
+    range: Range<usize>,
+    entries: &[Entry],
     characters: &[u8],
     out: &mut impl Sink,
 ) {
-    let Some(entries) = TABLE.get(signature) else {
-        return;
-    };
-    if !page.stands_alone(&range) {
+    let timed = page.at(range.end) == b':' && characters.contains(&b'T');
+    if !(page.left_is_free(&range) && (timed || page.right_is_free(&range))) {
         return;
     }
-    let listed = signature.contains(&b' ') && page.in_number_list(&range);
+    let listed = page.bytes()[range.clone()].contains(&b' ') && page.in_number_list(&range);
     for entry in entries {
-        if !(entry.format.check)(characters) {
+        if !(entry.format.check)(characters) || (timed && entry.format.kind != Kind::DateTime) {
             continue;
         }
         let near = || page.near(&range, entry.format.words) || is_citizen(page, &range, entry);
@@ -254,11 +308,10 @@ fn look_up(
             Need::Context(with) if near() => with,
             _ => continue,
         };
-        debug_assert!(entry.signature.len() <= LONGEST);
         out.add(entry.format.kind, range.clone(), score);
     }
 }
 
-fn is_citizen(page: &Page<'_>, range: &std::ops::Range<usize>, entry: &Entry) -> bool {
+fn is_citizen(page: &Page<'_>, range: &Range<usize>, entry: &Entry) -> bool {
     entry.format.kind == Kind::NationalId && page.near(range, Words::CITIZEN)
 }

@@ -15,7 +15,11 @@ const PART: usize = 64 << 10;
 /// A token that begins at `hit`; says where it ends.
 pub(super) fn find(page: &Page<'_>, hit: &Hit, out: &mut impl Sink) -> Option<usize> {
     let before = page.before(hit.start);
-    if is_url(before) || before == b'.' || page.at(hit.start) != b'e' || page.at(hit.start + 2) != b'J' {
+    if is_url(before)
+        || before == b'.'
+        || page.at(hit.start) != b'e'
+        || page.at(hit.start + 2) != b'J'
+    {
         return None;
     }
     let bytes = page.bytes();

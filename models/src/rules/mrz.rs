@@ -21,7 +21,11 @@ pub(super) fn find(page: &Page<'_>, hit: &Hit, out: &mut impl Sink) -> Option<us
     match first {
         44 | 36 if length == first && names_and_dates(upper) => {
             let passport = page.at(start) == b'P';
-            let kind = if passport { Kind::Passport } else { Kind::NationalId };
+            let kind = if passport {
+                Kind::Passport
+            } else {
+                Kind::NationalId
+            };
             out.add(kind, start..second + length, 0.999);
             Some(second + length)
         }

@@ -44,7 +44,9 @@ pub(super) static FORMATS: std::sync::LazyLock<Vec<Format>> = std::sync::LazyLoc
 
 /// The context words of all national numbers.
 pub(super) fn words() -> impl Iterator<Item = (Words, &'static [&'static str])> {
-    ids().enumerate().map(|(index, id)| (group(index), id.words))
+    ids()
+        .enumerate()
+        .map(|(index, id)| (group(index), id.words))
 }
 
 fn ids() -> impl Iterator<Item = &'static Id> {

@@ -14,7 +14,9 @@ pub(super) fn ipv4(page: &Page<'_>, start: usize, out: &mut impl Sink) {
     }
     let (mut at, mut small) = (start, true);
     for octet in 0..4 {
-        let digits = run(&page.bytes()[at.min(page.text.len())..], 4, |b| b.is_ascii_digit());
+        let digits = run(&page.bytes()[at.min(page.text.len())..], 4, |b| {
+            b.is_ascii_digit()
+        });
         let padded = digits > 1 && page.at(at) == b'0';
         let Ok(value) = page.text[at..at + digits].parse::<u16>() else {
             return;
@@ -43,7 +45,9 @@ pub(super) fn ipv4(page: &Page<'_>, start: usize, out: &mut impl Sink) {
         (true, _) => out.add(Kind::IpAddress, range, 0.95),
         (false, false) => out.add(Kind::IpAddress, range, 0.9),
         // Four small numbers are a version or a section unless something says otherwise, or 10.x.
-        (false, true) if page.text[range.clone()].starts_with("10.") => out.add(Kind::IpAddress, range, 0.7),
+        (false, true) if page.text[range.clone()].starts_with("10.") => {
+            out.add(Kind::IpAddress, range, 0.7)
+        }
         (false, true) => {}
     }
 }
@@ -62,8 +66,13 @@ pub(super) fn colons(page: &Page<'_>, start: usize, out: &mut impl Sink) {
         return;
     }
     let rest = &page.bytes()[start..];
-    let mut length = run(rest, 46, |b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.'));
-    while length > 0 && (rest[length - 1] == b'.' || (rest[length - 1] == b':' && !rest[..length].ends_with(b"::"))) {
+    let mut length = run(rest, 46, |b| {
+        b.is_ascii_hexdigit() || matches!(b, b':' | b'.')
+    });
+    while length > 0
+        && (rest[length - 1] == b'.'
+            || (rest[length - 1] == b':' && !rest[..length].ends_with(b"::")))
+    {
         length -= 1;
     }
     let next = rest.get(length).copied().unwrap_or(0);
@@ -73,7 +82,11 @@ pub(super) fn colons(page: &Page<'_>, start: usize, out: &mut impl Sink) {
     let has_long_group = text
         .split(':')
         .any(|g| g.len() >= 3 && g.bytes().any(|b| b.is_ascii_digit()));
-    if next.is_ascii_alphanumeric() || next == b'_' || colons < 2 || text.parse::<Ipv6Addr>().is_err() {
+    if next.is_ascii_alphanumeric()
+        || next == b'_'
+        || colons < 2
+        || text.parse::<Ipv6Addr>().is_err()
+    {
         return;
     }
     if text == "::1" || (has_long_group && colons >= 2) || colons >= 5 {

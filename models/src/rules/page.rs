@@ -87,12 +87,16 @@ impl<'t> Page<'t> {
     /// Skips what usually stands between a name and its value ("number is:", quotes), at most 40 bytes.
     pub(super) fn value_after(&self, mut at: usize) -> usize {
         const FILLERS: [&str; 14] = [
-            "number", "no", "nr", "num", "code", "id", "is", "was", "ist", "est", "es", "the", "lautet", "key",
+            "number", "no", "nr", "num", "code", "id", "is", "was", "ist", "est", "es", "the",
+            "lautet", "key",
         ];
         let limit = at + 40;
         while at < limit {
             let byte = self.at(at);
-            if matches!(byte, b' ' | b'\t' | b':' | b'=' | b'#' | b'"' | b'\'' | b'(' | b'.') {
+            if matches!(
+                byte,
+                b' ' | b'\t' | b':' | b'=' | b'#' | b'"' | b'\'' | b'(' | b'.'
+            ) {
                 at += 1;
                 continue;
             }
@@ -114,6 +118,11 @@ impl<'t> Page<'t> {
     /// Whether the bytes around `range` leave it a number of its own: not a piece of a longer number, identifier,
     /// path, version, price or float.
     pub(super) fn stands_alone(&self, range: &Range<usize>) -> bool {
+        self.left_is_free(range) && self.right_is_free(range)
+    }
+
+    /// The left half of [`Page::stands_alone`].
+    pub(super) fn left_is_free(&self, range: &Range<usize>) -> bool {
         let before = self.before(range.start);
         let second = range.start.checked_sub(2).map_or(0, |i| self.at(i));
         let left = match before {
@@ -123,16 +132,19 @@ impl<'t> Page<'t> {
             b':' | b',' => !second.is_ascii_digit() || range.len() > 11,
             b => !b.is_ascii_alphanumeric(),
         };
-        let after = self.at(range.end);
+        left && !self.text[..range.start].ends_with(['€', '£', '¥', '₹'])
+    }
+
+    /// The right half of [`Page::stands_alone`].
+    pub(super) fn right_is_free(&self, range: &Range<usize>) -> bool {
         let next = self.at(range.end + 1);
-        let right = match after {
+        match self.at(range.end) {
             b'_' | b'%' | b'^' | b'@' => false,
             b'.' => !next.is_ascii_digit(),
             b'-' | b'/' | b'\\' | b'+' => !is_word(next),
             b':' => !next.is_ascii_digit(),
             b => !b.is_ascii_alphanumeric(),
-        };
-        left && right && !self.text[..range.start].ends_with(['€', '£', '¥', '₹'])
+        }
     }
 
     /// Whether a group of digits stands one space before or after: then a spaced number may be a piece of a list.

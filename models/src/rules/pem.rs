@@ -13,7 +13,9 @@ const LEAST: usize = 40;
 pub(super) fn find(page: &Page<'_>, index: usize, out: &mut impl Sink) -> Option<usize> {
     let hit: &Hit = page.hits.get(index)?;
     let rest = page.bytes().get(hit.end..)?;
-    let label = run(rest, 40, |b| b.is_ascii_uppercase() || b == b' ' || b.is_ascii_digit());
+    let label = run(rest, 40, |b| {
+        b.is_ascii_uppercase() || b == b' ' || b.is_ascii_digit()
+    });
     let name = &page.text[hit.end..hit.end + label];
     if !name.contains("PRIVATE KEY") || !rest[label..].starts_with(b"-----") {
         return None;
@@ -25,16 +27,26 @@ pub(super) fn find(page: &Page<'_>, index: usize, out: &mut impl Sink) -> Option
         .find(|h| matches!(h.cue, Cue::PemEnd | Cue::PemBegin));
     let (inner_end, end) = match end_hit.filter(|h| h.cue == Cue::PemEnd) {
         Some(h) => {
-            let tail = run(&page.bytes()[h.end..], 48, |b| b.is_ascii_uppercase() || b == b' ' || b.is_ascii_digit());
-            (h.start, h.end + tail + run(&page.bytes()[h.end + tail..], 5, |b| b == b'-'))
+            let tail = run(&page.bytes()[h.end..], 48, |b| {
+                b.is_ascii_uppercase() || b == b' ' || b.is_ascii_digit()
+            });
+            (
+                h.start,
+                h.end + tail + run(&page.bytes()[h.end + tail..], 5, |b| b == b'-'),
+            )
         }
         // Cut off: the base64 there is.
         None => {
-            let length = run(&page.bytes()[body..], LONGEST, |b| is_base64(b) || matches!(b, b'\n' | b'\r' | b'\\'));
+            let length = run(&page.bytes()[body..], LONGEST, |b| {
+                is_base64(b) || matches!(b, b'\n' | b'\r' | b'\\')
+            });
             (body + length, body + length)
         }
     };
-    let base64 = page.bytes()[body..inner_end].iter().filter(|b| is_base64(**b)).count();
+    let base64 = page.bytes()[body..inner_end]
+        .iter()
+        .filter(|b| is_base64(**b))
+        .count();
     let varied = super::secret::entropy(&page.bytes()[body..inner_end]) > 3.0;
     let elided = page.text[body..inner_end].contains("...");
     if base64 < LEAST || !varied || (elided && base64 < 120) {

@@ -55,7 +55,9 @@ fn free(page: &Page<'_>, range: &Range<usize>, marked: bool) -> bool {
     let before = page.before(range.start);
     let second = range.start.checked_sub(2).map_or(0, |i| page.at(i));
     let left = match before {
-        b'-' | b'/' | b'.' | b'=' | b'*' | b'#' => marked && !second.is_ascii_alphanumeric() && before != b'.',
+        b'-' | b'/' | b'.' | b'=' | b'*' | b'#' => {
+            marked && !second.is_ascii_alphanumeric() && before != b'.'
+        }
         b'$' | b'_' | b'%' | b'^' | b'@' | b'+' | b'\\' | b'&' => false,
         b',' | b':' => !second.is_ascii_digit(),
         b => !b.is_ascii_alphanumeric() && b != b')',
@@ -104,7 +106,11 @@ fn read(page: &Page<'_>, start: usize, open: bool) -> Option<Number> {
             2 | 3 => opens || (closes && unclosed),
             _ => false,
         };
-        if !regular || (opens && unclosed) || !page.at(at + gap).is_ascii_digit() || separators == b"--" {
+        if !regular
+            || (opens && unclosed)
+            || !page.at(at + gap).is_ascii_digit()
+            || separators == b"--"
+        {
             break;
         }
         for separator in separators {
@@ -125,11 +131,17 @@ fn read(page: &Page<'_>, start: usize, open: bool) -> Option<Number> {
 fn judge(number: &Number, plus: bool, open: bool, near: bool, listed: bool) -> Option<f32> {
     let digits = &number.digits[..number.count];
     let widths = &number.widths[..number.groups];
-    let is_date = matches!(widths, [2, 2, 4] | [4, 2, 2] | [1, 2, 4] | [2, 1, 4] | [1, 1, 4]);
+    let is_date = matches!(
+        widths,
+        [2, 2, 4] | [4, 2, 2] | [1, 2, 4] | [2, 1, 4] | [1, 1, 4]
+    );
     if plus {
         return ((8..=16).contains(&digits.len()) && digits[0] != 0).then_some(0.95);
     }
-    if is_date || digits.iter().all(|d| *d == digits[0]) || widths[0] == digits.len() && widths[0] > 15 {
+    if is_date
+        || digits.iter().all(|d| *d == digits[0])
+        || widths[0] == digits.len() && widths[0] > 15
+    {
         return None;
     }
     if american(digits, widths, number.separators, open) {
@@ -145,12 +157,17 @@ fn judge(number: &Number, plus: bool, open: bool, near: bool, listed: bool) -> O
         return Some(0.9);
     }
     let grouped = number.groups >= 2 && number.separators & DOT == 0;
-    let international = digits.starts_with(&[0, 0]) && digits[2] != 0 && (11..=17).contains(&digits.len());
+    let international =
+        digits.starts_with(&[0, 0]) && digits[2] != 0 && (11..=17).contains(&digits.len());
     if grouped && international && widths[0] >= 2 && !listed {
         return Some(0.8);
     }
     if grouped && !listed && national(digits, widths, open) {
-        return Some(if number.separators & DASH != 0 { 0.55 } else { 0.65 });
+        return Some(if number.separators & DASH != 0 {
+            0.55
+        } else {
+            0.65
+        });
     }
     None
 }

@@ -53,9 +53,20 @@ const fn p(prefix: &'static str, alphabet: Alphabet, least: usize, most: usize) 
     with(prefix, alphabet, least, most, Check::None)
 }
 
-const fn with(prefix: &'static str, alphabet: Alphabet, least: usize, most: usize, check: Check) -> Provider {
+const fn with(
+    prefix: &'static str,
+    alphabet: Alphabet,
+    least: usize,
+    most: usize,
+    check: Check,
+) -> Provider {
     let length = (least, most);
-    Provider { prefix, alphabet, length, check }
+    Provider {
+        prefix,
+        alphabet,
+        length,
+        check,
+    }
 }
 
 use Alphabet::{Alnum, Base64, Dotted, Hex, Slashed, Upper, Url};
@@ -134,8 +145,20 @@ pub(super) static PROVIDERS: &[Provider] = &[
     // Databricks, Telegram, Discord's and Slack's hooks.
     p("dapi", Hex, 32, 32),
     with(":AA", Url, 33, 33, Check::BotNumber),
-    with("discord.com/api/webhooks/", Slashed, 70, 100, Check::Contains("/")),
-    with("hooks.slack.com/services/T", Slashed, 30, 60, Check::Contains("/")),
+    with(
+        "discord.com/api/webhooks/",
+        Slashed,
+        70,
+        100,
+        Check::Contains("/"),
+    ),
+    with(
+        "hooks.slack.com/services/T",
+        Slashed,
+        30,
+        60,
+        Check::Contains("/"),
+    ),
     // Atlassian, Linear, Notion, Airtable, Figma, Postman.
     p("ATATT3xFfGF0", Base64, 60, 250),
     p("lin_api_", Alnum, 40, 40),
@@ -170,7 +193,6 @@ pub(super) static PROVIDERS: &[Provider] = &[
     p("AccountKey=", Base64, 86, 88),
     p("AGE-SECRET-KEY-1", Upper, 58, 58),
 ];
-
 
 impl Alphabet {
     fn has(self, b: u8) -> bool {
@@ -214,7 +236,12 @@ pub(super) fn find(page: &Page<'_>, hit: &Hit, index: u16, out: &mut impl Sink) 
     }
 }
 
-fn judge(page: &Page<'_>, provider: &Provider, range: Range<usize>, body: &[u8]) -> Option<(Range<usize>, f32)> {
+fn judge(
+    page: &Page<'_>,
+    provider: &Provider,
+    range: Range<usize>,
+    body: &[u8],
+) -> Option<(Range<usize>, f32)> {
     let placeholder = super::secret::is_placeholder(&page.text[range.clone()]);
     let text = &page.text[range.clone()];
     match provider.check {
@@ -230,7 +257,8 @@ fn judge(page: &Page<'_>, provider: &Provider, range: Range<usize>, body: &[u8])
         Check::BotNumber => {
             let digits = before(page, range.start, 11, |b| b.is_ascii_digit());
             let start = range.start - digits;
-            ((8..=10).contains(&digits) && !is_word(page.before(start))).then_some((start..range.end, 0.97))
+            ((8..=10).contains(&digits) && !is_word(page.before(start)))
+                .then_some((start..range.end, 0.97))
         }
         Check::Infix => {
             let length = before(page, range.start, 15, |b| b.is_ascii_alphanumeric());

@@ -2,7 +2,10 @@
 
 use super::lexicon::{Cue, Words};
 use super::page::{Found, Page};
-use super::{Kind, address, age, assign, bank, card, crypto, date, formats, iban, jwt, mrz, net, pem, phone, provider, title};
+use super::{
+    Kind, address, age, assign, bank, card, crypto, date, formats, iban, jwt, mrz, net, pem, phone,
+    provider, title,
+};
 
 const ALNUM: u8 = 1;
 const DIGIT: u8 = 2;
@@ -47,14 +50,15 @@ pub(super) fn words(page: &Page<'_>, out: &mut Vec<Found>) {
             at += 1;
         }
         if class & DIGIT != 0 {
-            if let Some((first, end)) = short && end + 1 == start {
-                formats::find(page, first, out);
+            if let Some((first, end)) = short
+                && end + 1 == start
+            {
+                formats::find(page, first, end, out);
             }
             with_digit(page, start, at, out);
         }
-        if class & NOT_HEX == 0 && at - start <= 4 && bytes.get(at) == Some(&b':') {
-            net::colons(page, start, out);
-        } else if page.bytes()[..start].ends_with(b"::") && class & NOT_HEX == 0 && at - start <= 4 {
+        let colon = bytes.get(at) == Some(&b':') || bytes[..start].ends_with(b"::");
+        if colon && class & NOT_HEX == 0 && at - start <= 4 {
             net::colons(page, start, out);
         }
         if at - start == 2 && class & NOT_HEX == 0 && bytes.get(at) == Some(&b'-') {
@@ -67,7 +71,7 @@ pub(super) fn words(page: &Page<'_>, out: &mut Vec<Found>) {
 fn with_digit(page: &Page<'_>, start: usize, end: usize, out: &mut Vec<Found>) {
     let first = page.at(start);
     let before = out.len();
-    formats::find(page, start, out);
+    formats::find(page, start, end, out);
     for found in &mut out[before..] {
         if found.kind == Kind::DateTime {
             found.range = date::with_time(page, found.range.clone());
@@ -106,9 +110,15 @@ pub(super) fn cues(page: &Page<'_>, out: &mut Vec<Found>) {
             Cue::Street(order) => address::around(page, hit, order, out),
             Cue::Provider(index) => provider::find(page, hit, index, out),
             Cue::Assigned(named) => assign::find(page, hit, named, out),
-            Cue::PemBegin if hit.start >= pem_end => pem_end = pem::find(page, index, out).unwrap_or(pem_end),
-            Cue::Jwt if hit.start >= jwt_end => jwt_end = jwt::find(page, hit, out).unwrap_or(jwt_end),
-            Cue::Mrz if hit.start >= mrz_end => mrz_end = mrz::find(page, hit, out).unwrap_or(mrz_end),
+            Cue::PemBegin if hit.start >= pem_end => {
+                pem_end = pem::find(page, index, out).unwrap_or(pem_end)
+            }
+            Cue::Jwt if hit.start >= jwt_end => {
+                jwt_end = jwt::find(page, hit, out).unwrap_or(jwt_end)
+            }
+            Cue::Mrz if hit.start >= mrz_end => {
+                mrz_end = mrz::find(page, hit, out).unwrap_or(mrz_end)
+            }
             Cue::Bearer => assign::bearer(page, hit, out),
             Cue::Basic => assign::basic(page, hit, out),
             Cue::Url => assign::userinfo(page, hit, out),

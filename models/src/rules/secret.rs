@@ -18,9 +18,36 @@ pub(super) fn entropy(bytes: &[u8]) -> f64 {
 /// Whether a value stands for one: `<your-key>`, `xxxx`, `changeme`, `${TOKEN}`.
 pub(super) fn is_placeholder(value: &str) -> bool {
     const WORDS: [&str; 30] = [
-        "your", "example", "placeholder", "changeme", "change_me", "change-me", "xxxx", "****", "....", "redacted", "insert",
-        "replace", "dummy", "<", "${", "{{", "%(", "$(", "todo", "null", "none", "undefined", "process.env", "os.environ",
-        "getenv", "env.", "secrets.", "vault", "1234567890abcdef", "abcdefghij",
+        "your",
+        "example",
+        "placeholder",
+        "changeme",
+        "change_me",
+        "change-me",
+        "xxxx",
+        "****",
+        "....",
+        "redacted",
+        "insert",
+        "replace",
+        "dummy",
+        "<",
+        "${",
+        "{{",
+        "%(",
+        "$(",
+        "todo",
+        "null",
+        "none",
+        "undefined",
+        "process.env",
+        "os.environ",
+        "getenv",
+        "env.",
+        "secrets.",
+        "vault",
+        "1234567890abcdef",
+        "abcdefghij",
     ];
     let lower = value.to_ascii_lowercase();
     WORDS.iter().any(|w| lower.contains(w)) || lower.starts_with('$') || lower.starts_with('%')
@@ -44,6 +71,15 @@ pub(super) fn is_generic(bytes: &[u8]) -> bool {
     // Words are joined by marks: the longest piece of a random value is long, or the pieces hold digits.
     let worded = bytes
         .split(|b| matches!(b, b'-' | b'_' | b'.' | b'/'))
-        .all(|piece| piece.is_empty() || piece.iter().all(u8::is_ascii_alphabetic) || piece.iter().all(u8::is_ascii_digit));
-    (16..=256).contains(&bytes.len()) && digits >= 2 && letters >= 2 && !worded && entropy(bytes) >= 3.0 && is_random(bytes)
+        .all(|piece| {
+            piece.is_empty()
+                || piece.iter().all(u8::is_ascii_alphabetic)
+                || piece.iter().all(u8::is_ascii_digit)
+        });
+    (16..=256).contains(&bytes.len())
+        && digits >= 2
+        && letters >= 2
+        && !worded
+        && entropy(bytes) >= 3.0
+        && is_random(bytes)
 }

@@ -49,7 +49,11 @@ fn every_kind_has_its_label_and_place() {
         assert_eq!(kind as usize, index);
         assert_eq!(Kind::from_label(kind.label()), Some(kind));
     }
-    assert!(rules().sensitive("US_SSN") && !rules().sensitive("DATE_TIME") && !rules().sensitive("NONE"));
+    assert!(
+        rules().sensitive("US_SSN")
+            && !rules().sensitive("DATE_TIME")
+            && !rules().sensitive("NONE")
+    );
 }
 
 #[test]
@@ -62,7 +66,10 @@ fn only_enabled_labels_are_found() {
     assert_eq!(rules.labels(), ["US_SSN"]);
     let spans = rules.find("a@example.org has 123-45-6789");
     assert_eq!(spans.len(), 1);
-    assert_eq!((spans[0].label.as_str(), spans[0].range.clone()), ("US_SSN", 18..29));
+    assert_eq!(
+        (spans[0].label.as_str(), spans[0].range.clone()),
+        ("US_SSN", 18..29)
+    );
 }
 
 #[test]
@@ -93,7 +100,10 @@ fn custom_patterns_are_found_with_their_context() {
     };
     assert_eq!(with(pattern(&[])).find("see E-12345.")[0].range, 4..11);
     assert!(with(pattern(&["employee"])).find("see E-12345.").is_empty());
-    assert_eq!(with(pattern(&["employee"])).find("Employee E-12345")[0].label, "EMPLOYEE");
+    assert_eq!(
+        with(pattern(&["employee"])).find("Employee E-12345")[0].label,
+        "EMPLOYEE"
+    );
     let long = "é ".repeat(30_000) + "E-54321";
     let found = with(pattern(&[])).find(&long);
     assert_eq!(found[0].range, long.len() - 7..long.len());
@@ -110,7 +120,11 @@ fn bad_configurations_name_the_field() {
     };
     let unknown = config(|c| c.labels = Some(vec!["SSN".into()]));
     assert_eq!(unknown, RulesError::UnknownLabel("SSN".into()));
-    assert!(config(|c| c.min_score = f32::NAN).to_string().contains("min_score"));
+    assert!(
+        config(|c| c.min_score = f32::NAN)
+            .to_string()
+            .contains("min_score")
+    );
     let pattern = CustomPattern {
         name: "X".into(),
         regex: "(".into(),

@@ -11,13 +11,17 @@ pub(super) fn is_vin(c: &[u8]) -> bool {
         10 => b'X',
         digit => b'0' + digit as u8,
     };
-    c[8] == expected && c[..3].iter().any(u8::is_ascii_alphabetic) && c[13..].iter().all(u8::is_ascii_digit)
+    c[8] == expected
+        && c[..3].iter().any(u8::is_ascii_alphabetic)
+        && c[13..].iter().all(u8::is_ascii_digit)
 }
 
 /// The shape alone: European numbers carry no check digit.
 pub(super) fn looks_like_vin(c: &[u8]) -> bool {
     let digits = c.iter().filter(|b| b.is_ascii_digit()).count();
-    c.len() == 17 && (4..=15).contains(&digits) && !c.iter().any(|b| matches!(b, b'I' | b'O' | b'Q'))
+    c.len() == 17
+        && (4..=15).contains(&digits)
+        && !c.iter().any(|b| matches!(b, b'I' | b'O' | b'Q'))
 }
 
 fn value(byte: u8) -> u32 {

@@ -8,7 +8,10 @@ pub(super) static IDS: &[Id] = &[
     // United States: ITIN, an SSN-like number with area 9xx and the groups the IRS uses.
     Id {
         words: &["itin", "individual taxpayer"],
-        forms: &[("999-99-9999", Need::Context(0.95)), ("999999999", Need::Context(0.9))],
+        forms: &[
+            ("999-99-9999", Need::Context(0.95)),
+            ("999999999", Need::Context(0.9)),
+        ],
         check: |c| {
             let group = number(&values(c), 3, 2);
             c[0] == b'9' && matches!(group, 50..=65 | 70..=88 | 90..=92 | 94..=99)
@@ -16,9 +19,18 @@ pub(super) static IDS: &[Id] = &[
     },
     // Canada: social insurance number, Luhn.
     Id {
-        words: &["sin", "social insurance", "social insurance number", "numéro d'assurance sociale"],
-        forms: &[("999 999 999", NEAR), ("999-999-999", NEAR), ("999999999", NEAR)],
-        check: |c| !matches!(c[0], b'0' | b'8') && luhn(&values(c)),
+        words: &[
+            "sin",
+            "social insurance",
+            "social insurance number",
+            "numéro d'assurance sociale",
+        ],
+        forms: &[
+            ("999 999 999", NEAR),
+            ("999-999-999", NEAR),
+            ("999999999", NEAR),
+        ],
+        check: |c| c[0] != b'8' && luhn(&values(c)),
     },
     // Mexico: CURP.
     Id {
@@ -29,7 +41,11 @@ pub(super) static IDS: &[Id] = &[
     // Brazil: CPF, two check digits modulo 11.
     Id {
         words: &["cpf", "cadastro de pessoas"],
-        forms: &[("999.999.999-99", ALONE), ("99999999999", NEAR), ("999999999-99", NEAR)],
+        forms: &[
+            ("999.999.999-99", ALONE),
+            ("99999999999", NEAR),
+            ("999999999-99", NEAR),
+        ],
         check: |c| {
             let d = values(c);
             let same = d.iter().all(|x| *x == d[0]);
@@ -56,7 +72,8 @@ pub(super) static IDS: &[Id] = &[
         check: |c| {
             let d = values(c);
             let rest = weighted(&d, &[5, 4, 3, 2, 7, 6, 5, 4, 3, 2]) % 11;
-            matches!(number(&d, 0, 2), 20 | 23 | 24 | 27 | 30 | 33 | 34) && (11 - rest) % 11 == u32::from(d[10])
+            matches!(number(&d, 0, 2), 20 | 23 | 24 | 27 | 30 | 33 | 34)
+                && (11 - rest) % 11 == u32::from(d[10])
         },
     },
     // Chile: RUT, weights 2..7 from the right modulo 11, 10 becomes K.

@@ -7,7 +7,13 @@ use crate::rules::formats::values;
 pub(super) static IDS: &[Id] = &[
     // China: resident identity number, GB 11643-1999, ISO 7064 MOD 11-2.
     Id {
-        words: &["身份证", "身份證", "resident identity", "shenfenzheng", "resident id"],
+        words: &[
+            "身份证",
+            "身份證",
+            "resident identity",
+            "shenfenzheng",
+            "resident id",
+        ],
         forms: &[("999999999999999999", ALONE), ("99999999999999999A", ALONE)],
         check: |c| {
             let d = values(&c[..17]);
@@ -21,7 +27,11 @@ pub(super) static IDS: &[Id] = &[
     // India: Aadhaar, Verhoeff; never begins with 0 or 1.
     Id {
         words: &["aadhaar", "aadhar", "uidai", "आधार"],
-        forms: &[("9999 9999 9999", NEAR), ("999999999999", NEAR), ("9999-9999-9999", NEAR)],
+        forms: &[
+            ("9999 9999 9999", NEAR),
+            ("999999999999", NEAR),
+            ("9999-9999-9999", NEAR),
+        ],
         check: |c| c[0] > b'1' && verhoeff(&values(c)),
     },
     // India: permanent account number; the fourth letter tells the kind of holder.
@@ -45,7 +55,11 @@ pub(super) static IDS: &[Id] = &[
     // Japan: My Number, weights 6 5 4 3 2 7 6 5 4 3 2 modulo 11.
     Id {
         words: &["my number", "mynumber", "マイナンバー", "個人番号"],
-        forms: &[("999999999999", NEAR), ("9999 9999 9999", NEAR), ("9999-9999-9999", NEAR)],
+        forms: &[
+            ("999999999999", NEAR),
+            ("9999 9999 9999", NEAR),
+            ("9999-9999-9999", NEAR),
+        ],
         check: |c| {
             let d = values(c);
             let rest = weighted(&d, &[6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2]) % 11;
@@ -66,7 +80,12 @@ pub(super) static IDS: &[Id] = &[
     },
     // Thailand: citizen number, weights 13..2 modulo 11.
     Id {
-        words: &["thai id", "thai national", "เลขประจำตัวประชาชน", "บัตรประชาชน"],
+        words: &[
+            "thai id",
+            "thai national",
+            "เลขประจำตัวประชาชน",
+            "บัตรประชาชน",
+        ],
         forms: &[("9-9999-99999-99-9", ALONE), ("9999999999999", NEAR)],
         check: |c| {
             let d = values(c);
@@ -94,8 +113,18 @@ pub(super) static IDS: &[Id] = &[
     },
     // South Africa: identity number; a date and Luhn.
     Id {
-        words: &["south african id", "rsa id", "sa id", "sa id number", "south africa id"],
-        forms: &[("9999999999999", NEAR), ("999999 9999 999", NEAR), ("999999 9999 99 9", NEAR)],
+        words: &[
+            "south african id",
+            "rsa id",
+            "sa id",
+            "sa id number",
+            "south africa id",
+        ],
+        forms: &[
+            ("9999999999999", NEAR),
+            ("999999 9999 999", NEAR),
+            ("999999 9999 99 9", NEAR),
+        ],
         check: |c| {
             let d = values(c);
             is_day(number(&d, 2, 2), number(&d, 4, 2)) && d[10] <= 2 && luhn(&d)
@@ -104,7 +133,11 @@ pub(super) static IDS: &[Id] = &[
     // Australia: tax file number, weights 1 4 3 7 5 8 6 9 10 modulo 11.
     Id {
         words: &["tfn", "tax file number", "tax file"],
-        forms: &[("999999999", NEAR), ("999 999 999", NEAR), ("999-999-999", NEAR)],
+        forms: &[
+            ("999999999", NEAR),
+            ("999 999 999", NEAR),
+            ("999-999-999", NEAR),
+        ],
         check: |c| {
             let d = values(c);
             number(&d, 0, 9) > 0 && weighted(&d, &[1, 4, 3, 7, 5, 8, 6, 9, 10]).is_multiple_of(11)
@@ -121,7 +154,8 @@ pub(super) static IDS: &[Id] = &[
         ],
         check: |c| {
             let d = values(c);
-            (2..=6).contains(&d[0]) && weighted(&d, &[1, 3, 7, 9, 1, 3, 7, 9]) % 10 == u32::from(d[8])
+            (2..=6).contains(&d[0])
+                && weighted(&d, &[1, 3, 7, 9, 1, 3, 7, 9]) % 10 == u32::from(d[8])
         },
     },
 ];
@@ -144,10 +178,14 @@ fn nric(c: &[u8]) -> bool {
 
 fn taiwan(c: &[u8]) -> bool {
     // Letters by the value they stand for, 10 to 35.
-    let Some(place) = b"ABCDEFGHJKLMNPQRSTUVXYWZIO".iter().position(|l| *l == c[0]) else {
+    let Some(place) = b"ABCDEFGHJKLMNPQRSTUVXYWZIO"
+        .iter()
+        .position(|l| *l == c[0])
+    else {
         return false;
     };
     let letter = place as u32 + 10;
     let rest = weighted(&values(&c[1..]), &[8, 7, 6, 5, 4, 3, 2, 1, 1]);
-    matches!(c[1], b'1' | b'2' | b'8' | b'9') && (letter / 10 + letter % 10 * 9 + rest).is_multiple_of(10)
+    matches!(c[1], b'1' | b'2' | b'8' | b'9')
+        && (letter / 10 + letter % 10 * 9 + rest).is_multiple_of(10)
 }

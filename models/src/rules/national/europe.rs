@@ -8,29 +8,51 @@ pub(super) static IDS: &[Id] = &[
     // Germany: Steuer-Identifikationsnummer, § 139b AO; ISO 7064 MOD 11,10.
     Id {
         words: &[
-            "steuer-id", "steuer id", "steueridentifikationsnummer", "steuer-identifikationsnummer", "idnr", "steuernummer",
-            "identifikationsnummer", "steuer-idnr",
+            "steuer-id",
+            "steuer id",
+            "steueridentifikationsnummer",
+            "steuer-identifikationsnummer",
+            "idnr",
+            "steuernummer",
+            "identifikationsnummer",
+            "steuer-idnr",
         ],
         forms: &[("99999999999", NEAR), ("99 999 999 999", NEAR)],
         check: steuer_id,
     },
     // Germany: Personalausweis, ICAO 9303 check digit over nine characters.
     Id {
-        words: &["personalausweis", "ausweisnummer", "personalausweisnummer", "ausweis", "ausweisnr"],
+        words: &[
+            "personalausweis",
+            "ausweisnummer",
+            "personalausweisnummer",
+            "ausweis",
+            "ausweisnr",
+        ],
         forms: &[("*10", NEAR), ("9999999999", NEAR)],
         check: |c| icao(&c[..9]) == c[9].wrapping_sub(b'0'),
     },
     // Germany: Rentenversicherungsnummer, § 147 SGB VI: the letter as two digits, weights 2 1 2 5 7 1 2 1 2 1 2 1.
     Id {
         words: &[
-            "rentenversicherungsnummer", "sozialversicherungsnummer", "versicherungsnummer", "rvnr", "sv-nummer", "svnr",
+            "rentenversicherungsnummer",
+            "sozialversicherungsnummer",
+            "versicherungsnummer",
+            "rvnr",
+            "sv-nummer",
+            "svnr",
         ],
         forms: &[("99999999A999", NEAR), ("99 999999 A 999", RARE)],
         check: rentenversicherung,
     },
     // Austria: Sozialversicherungsnummer, weights 3 7 9 - 5 8 4 2 1 6 modulo 11.
     Id {
-        words: &["sozialversicherungsnummer", "svnr", "sv-nummer", "versicherungsnummer"],
+        words: &[
+            "sozialversicherungsnummer",
+            "svnr",
+            "sv-nummer",
+            "versicherungsnummer",
+        ],
         forms: &[("9999 999999", NEAR), ("9999999999", NEAR)],
         check: |c| {
             let d = values(c);
@@ -49,7 +71,13 @@ pub(super) static IDS: &[Id] = &[
     // France: numéro d'inscription au répertoire (INSEE), key 97 - n mod 97; 2A and 2B are Corsica.
     Id {
         words: &[
-            "nir", "insee", "sécurité sociale", "securite sociale", "numéro de sécu", "numéro de sécurité sociale", "sécu",
+            "nir",
+            "insee",
+            "sécurité sociale",
+            "securite sociale",
+            "numéro de sécu",
+            "numéro de sécurité sociale",
+            "sécu",
             "carte vitale",
         ],
         forms: &[
@@ -69,26 +97,44 @@ pub(super) static IDS: &[Id] = &[
     // Spain: DNI, letter from the number modulo 23.
     Id {
         words: &["dni", "nif", "documento nacional"],
-        forms: &[("99999999A", NEAR), ("99999999-A", RARE), ("99.999.999-A", ALONE), ("99 999 999 A", NEAR)],
+        forms: &[
+            ("99999999A", NEAR),
+            ("99999999-A", RARE),
+            ("99.999.999-A", ALONE),
+            ("99 999 999 A", NEAR),
+        ],
         check: |c| spanish(number(&values(&c[..8]), 0, 8), c[8]),
     },
     // Spain: NIE, X, Y, Z stand for 0, 1, 2.
     Id {
         words: &["nie", "número de identidad de extranjero", "extranjero"],
-        forms: &[("A9999999A", NEAR), ("A-9999999-A", ALONE), ("A9999999-A", RARE)],
+        forms: &[
+            ("A9999999A", NEAR),
+            ("A-9999999-A", ALONE),
+            ("A9999999-A", RARE),
+        ],
         check: |c| {
             matches!(c[0], b'X'..=b'Z')
-                && spanish(u32::from(c[0] - b'X') * 10_000_000 + number(&values(&c[1..8]), 0, 7), c[8])
+                && spanish(
+                    u32::from(c[0] - b'X') * 10_000_000 + number(&values(&c[1..8]), 0, 7),
+                    c[8],
+                )
         },
     },
     // Portugal: NIF, weights 9..2 modulo 11.
     Id {
-        words: &["nif", "contribuinte", "número de contribuinte", "número fiscal"],
+        words: &[
+            "nif",
+            "contribuinte",
+            "número de contribuinte",
+            "número fiscal",
+        ],
         forms: &[("999999999", NEAR), ("999 999 999", NEAR)],
         check: |c| {
             let d = values(c);
             let rest = weighted(&d, &[9, 8, 7, 6, 5, 4, 3, 2]) % 11;
-            matches!(d[0], 1 | 2 | 3 | 5 | 6 | 8 | 9) && u32::from(d[8]) == if rest < 2 { 0 } else { 11 - rest }
+            matches!(d[0], 1 | 2 | 3 | 5 | 6 | 8 | 9)
+                && u32::from(d[8]) == if rest < 2 { 0 } else { 11 - rest }
         },
     },
     // Poland: PESEL, weights 1 3 7 9.
@@ -103,8 +149,18 @@ pub(super) static IDS: &[Id] = &[
     },
     // Netherlands: BSN, the eleven test.
     Id {
-        words: &["bsn", "burgerservicenummer", "sofinummer", "burger service nummer"],
-        forms: &[("999999999", NEAR), ("9999.99.999", NEAR), ("9999 99 999", NEAR), ("999 999 999", NEAR)],
+        words: &[
+            "bsn",
+            "burgerservicenummer",
+            "sofinummer",
+            "burger service nummer",
+        ],
+        forms: &[
+            ("999999999", NEAR),
+            ("9999.99.999", NEAR),
+            ("9999 99 999", NEAR),
+            ("999 999 999", NEAR),
+        ],
         check: |c| {
             let d = values(c);
             let sum = weighted(&d, &[9, 8, 7, 6, 5, 4, 3, 2]);
@@ -114,15 +170,26 @@ pub(super) static IDS: &[Id] = &[
     // Belgium: national register number, 97 - n mod 97, with a 2 in front for those born since 2000.
     Id {
         words: &[
-            "rijksregisternummer", "registre national", "numéro national", "rijksregister", "insz", "niss", "nationalnummer",
+            "rijksregisternummer",
+            "registre national",
+            "numéro national",
+            "rijksregister",
+            "insz",
+            "niss",
+            "nationalnummer",
         ],
-        forms: &[("99.99.99-999.99", ALONE), ("99999999999", NEAR), ("999999-999-99", ALONE)],
+        forms: &[
+            ("99.99.99-999.99", ALONE),
+            ("99999999999", NEAR),
+            ("999999-999-99", ALONE),
+        ],
         check: |c| {
             let d = values(c);
             let check = number(&d, 9, 2);
             let day = is_day(number(&d, 2, 2) % 20, number(&d, 4, 2));
             let before = 97 - modulo(&d[..9], 97);
-            let since = 97 - (2 * modulo(&[1, 0, 0, 0, 0, 0, 0, 0, 0, 0], 97) + modulo(&d[..9], 97)) % 97;
+            let since =
+                97 - (2 * modulo(&[1, 0, 0, 0, 0, 0, 0, 0, 0, 0], 97) + modulo(&d[..9], 97)) % 97;
             day && (check == before || check == since)
         },
     },
@@ -165,7 +232,13 @@ pub(super) static IDS: &[Id] = &[
     },
     // Norway: fødselsnummer, two check digits modulo 11.
     Id {
-        words: &["fødselsnummer", "fodselsnummer", "personnummer", "fnr", "d-nummer"],
+        words: &[
+            "fødselsnummer",
+            "fodselsnummer",
+            "personnummer",
+            "fnr",
+            "d-nummer",
+        ],
         forms: &[("99999999999", NEAR), ("999999 99999", NEAR)],
         check: |c| {
             let d = values(c);
@@ -178,12 +251,18 @@ pub(super) static IDS: &[Id] = &[
     // Czechia and Slovakia: rodné číslo, a multiple of 11; women's months plus 50, overflow plus 20.
     Id {
         words: &["rodné číslo", "rodne cislo", "rč", "r.č."],
-        forms: &[("999999/9999", ALONE), ("9999999999", NEAR), ("999999/999", NEAR)],
+        forms: &[
+            ("999999/9999", ALONE),
+            ("9999999999", NEAR),
+            ("999999/999", NEAR),
+        ],
         check: |c| {
             let d = values(c);
             let month = number(&d, 2, 2) % 50;
-            is_day(if month > 20 { month - 20 } else { month }, number(&d, 4, 2))
-                && (d.len() == 9 || modulo(&d, 11) == 0 || (modulo(&d[..9], 11) == 10 && d[9] == 0))
+            is_day(
+                if month > 20 { month - 20 } else { month },
+                number(&d, 4, 2),
+            ) && (d.len() == 9 || modulo(&d, 11) == 0 || (modulo(&d[..9], 11) == 10 && d[9] == 0))
         },
     },
     // Romania: CNP, weights 279146358279 modulo 11, 10 becomes 1.
@@ -249,8 +328,19 @@ pub(super) static IDS: &[Id] = &[
     },
     // United Kingdom: National Insurance number, HMRC NIM39110 (prefixes never given out).
     Id {
-        words: &["national insurance", "nino", "ni number", "national insurance number", "ni no"],
-        forms: &[("AA999999A", BARE), ("AA 99 99 99 A", RARE), ("AA 999999 A", BARE), ("AA-99-99-99-A", RARE)],
+        words: &[
+            "national insurance",
+            "nino",
+            "ni number",
+            "national insurance number",
+            "ni no",
+        ],
+        forms: &[
+            ("AA999999A", BARE),
+            ("AA 99 99 99 A", RARE),
+            ("AA 999999 A", BARE),
+            ("AA-99-99-99-A", RARE),
+        ],
         check: |c| {
             let barred = [&b"BG"[..], b"GB", b"NK", b"KN", b"TN", b"NT", b"ZZ"];
             !b"DFIQUV".contains(&c[0])
@@ -262,7 +352,11 @@ pub(super) static IDS: &[Id] = &[
     // United Kingdom: NHS number, weights 10..2 modulo 11.
     Id {
         words: &["nhs", "nhs number", "nhs no"],
-        forms: &[("999 999 9999", NEAR), ("9999999999", NEAR), ("999-999-9999", NEAR)],
+        forms: &[
+            ("999 999 9999", NEAR),
+            ("9999999999", NEAR),
+            ("999-999-9999", NEAR),
+        ],
         check: |c| {
             let d = values(c);
             let check = (11 - weighted(&d, &[10, 9, 8, 7, 6, 5, 4, 3, 2]) % 11) % 11;
@@ -271,14 +365,23 @@ pub(super) static IDS: &[Id] = &[
     },
     // Türkiye: T.C. kimlik numarası, two check digits.
     Id {
-        words: &["tckn", "t.c. kimlik", "tc kimlik", "kimlik no", "kimlik numarası", "tc no"],
+        words: &[
+            "tckn",
+            "t.c. kimlik",
+            "tc kimlik",
+            "kimlik no",
+            "kimlik numarası",
+            "tc no",
+        ],
         forms: &[("99999999999", NEAR)],
         check: |c| {
             let d = values(c);
             let odd = weighted(&d, &[1, 0, 1, 0, 1, 0, 1, 0, 1]);
             let even = weighted(&d, &[0, 1, 0, 1, 0, 1, 0, 1]);
             let sum: u32 = d[..10].iter().map(|&d| u32::from(d)).sum();
-            d[0] > 0 && (odd * 7 + 90 - even) % 10 == u32::from(d[9]) && sum % 10 == u32::from(d[10])
+            d[0] > 0
+                && (odd * 7 + 90 - even) % 10 == u32::from(d[9])
+                && sum % 10 == u32::from(d[10])
         },
     },
     // Russia: SNILS, weights 9..1 modulo 101.
@@ -348,14 +451,24 @@ fn nir(characters: &[u8]) -> bool {
     let digits = values(&digits);
     let month = number(&digits, 3, 2);
     let month_known = (1..=12).contains(&month) || (20..=42).contains(&month) || month >= 50;
-    matches!(digits[0], 1 | 2) && month_known && less < 2 && 97 - modulo(&digits[..13], 97) == number(&digits, 13, 2)
+    matches!(digits[0], 1 | 2)
+        && month_known
+        && less < 2
+        && 97 - modulo(&digits[..13], 97) == number(&digits, 13, 2)
 }
 
 fn codice_fiscale(c: &[u8]) -> bool {
     const ODD: [u8; 26] = [
-        1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23,
+        1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24,
+        23,
     ];
-    let place = |b: u8| usize::from(if b.is_ascii_digit() { b - b'0' } else { b - b'A' });
+    let place = |b: u8| {
+        usize::from(if b.is_ascii_digit() {
+            b - b'0'
+        } else {
+            b - b'A'
+        })
+    };
     let sum: usize = c[..15]
         .iter()
         .enumerate()

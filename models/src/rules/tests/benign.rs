@@ -14,7 +14,11 @@ fn nothing_sensitive_in_ordinary_texts() {
     for text in lines.iter().copied().chain([TEXTS]) {
         for span in rules.find(text) {
             if rules.sensitive(&span.label) {
-                wrong.push(format!("{} {:?}: {text:.120}", span.label, &text[span.range.clone()]));
+                wrong.push(format!(
+                    "{} {:?}: {text:.120}",
+                    span.label,
+                    &text[span.range.clone()]
+                ));
             }
         }
     }
@@ -27,7 +31,12 @@ fn hardly_a_telephone_or_mail_in_ordinary_texts() {
     let found: Vec<_> = TEXTS
         .lines()
         .flat_map(|l| rules.find(l).into_iter().map(move |s| (s, l)))
-        .filter(|(s, _)| matches!(s.label.as_str(), "PHONE_NUMBER" | "EMAIL_ADDRESS" | "CRYPTO_ADDRESS" | "MAC_ADDRESS" | "VIN"))
+        .filter(|(s, _)| {
+            matches!(
+                s.label.as_str(),
+                "PHONE_NUMBER" | "EMAIL_ADDRESS" | "CRYPTO_ADDRESS" | "MAC_ADDRESS" | "VIN"
+            )
+        })
         .collect();
     assert!(found.is_empty(), "{found:#?}");
 }

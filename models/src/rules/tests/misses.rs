@@ -99,7 +99,15 @@ fn no_address_of_a_machine() {
             "1.2.3.4-beta",
         ],
     );
-    assert_none("MAC_ADDRESS", &["00:1b:44:11:3A", "00:1b:44:11:3A:B7:00", "x00:1b:44:11:3A:B7", "12-10-11-09-08-07"]);
+    assert_none(
+        "MAC_ADDRESS",
+        &[
+            "00:1b:44:11:3A",
+            "00:1b:44:11:3A:B7:00",
+            "x00:1b:44:11:3A:B7",
+            "12-10-11-09-08-07",
+        ],
+    );
 }
 
 #[test]
@@ -126,20 +134,76 @@ fn no_telephone() {
 
 #[test]
 fn no_mail_or_domain() {
-    assert_none("EMAIL_ADDRESS", &["icon@2x.png", "@types/node", "git@github.com:a/b", "a @ b.com", "x@y", "foo@1.2.3", "@app.route"]);
-    assert_none("DOMAIN_NAME", &["self.value", "main.rs", "a.b.c", "e.g. this", "end.Start", "foo.bar()", "3.14", "lib.so"]);
+    assert_none(
+        "EMAIL_ADDRESS",
+        &[
+            "icon@2x.png",
+            "@types/node",
+            "git@github.com:a/b",
+            "a @ b.com",
+            "x@y",
+            "foo@1.2.3",
+            "@app.route",
+        ],
+    );
+    assert_none(
+        "DOMAIN_NAME",
+        &[
+            "self.value",
+            "main.rs",
+            "a.b.c",
+            "e.g. this",
+            "end.Start",
+            "foo.bar()",
+            "3.14",
+            "lib.so",
+        ],
+    );
 }
 
 #[test]
 fn no_date_age_title_or_zip() {
     assert_none(
         "DATE_TIME",
-        &["13/32/2024", "99.99.2024", "1.2.3", "ratio 3:2", "you may go", "march on", "2024", "John 3:16", "31/31/2020"],
+        &[
+            "13/32/2024",
+            "99.99.2024",
+            "1.2.3",
+            "ratio 3:2",
+            "you may go",
+            "march on",
+            "2024",
+            "John 3:16",
+            "31/31/2020",
+        ],
     );
-    assert_none("AGE", &["300 years old", "the page 12", "average 12", "language 5", "1.5 years old"]);
-    assert_none("TITLE", &["the dr said", "ms office", "5 Ms", "Dr.", "MR scan"]);
-    assert_none("ZIP_CODE", &["12345", "order 94105", "RGB 25500", "A1 B2 C3"]);
-    assert_none("STREET_ADDRESS", &["5 dogs on the street", "12 Street", "10 Downing", "3 Way handshake"]);
+    assert_none(
+        "AGE",
+        &[
+            "300 years old",
+            "the page 12",
+            "average 12",
+            "language 5",
+            "1.5 years old",
+        ],
+    );
+    assert_none(
+        "TITLE",
+        &["the dr said", "ms office", "5 Ms", "Dr.", "MR scan"],
+    );
+    assert_none(
+        "ZIP_CODE",
+        &["12345", "order 94105", "RGB 25500", "A1 B2 C3"],
+    );
+    assert_none(
+        "STREET_ADDRESS",
+        &[
+            "5 dogs on the street",
+            "12 Street",
+            "10 Downing",
+            "3 Way handshake",
+        ],
+    );
 }
 
 #[test]
@@ -153,7 +217,18 @@ fn no_address_of_a_currency() {
             "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeA",
         ],
     );
-    assert_none("VIN", &["1M8GDM9A1KP042788", "1M8GDM9AXKP04278", "IMGDM9AXKPO427880"]);
+    assert_none(
+        "VIN",
+        &["1M8GDM9A1KP042788", "1M8GDM9AXKP04278", "IMGDM9AXKPO427880"],
+    );
     assert_none("IMEI", &["IMEI 490154203237519", "490154203237518"]);
-    assert_none("BANK_ACCOUNT", &["routing number 021000022", "swift language", "SWIFT PROGRAMS", "account 31926819"]);
+    assert_none(
+        "BANK_ACCOUNT",
+        &[
+            "routing number 021000022",
+            "swift language",
+            "SWIFT PROGRAMS",
+            "account 31926819",
+        ],
+    );
 }

@@ -13,8 +13,29 @@ fn text() -> impl Strategy<Value = String> {
         "[A-Z0-9<]{0,44}",
         "[a-zA-Z0-9_=+/.@-]{0,40}",
         prop::sample::select(vec![
-            "SSN ", "password=\"", "é", "-----BEGIN PRIVATE KEY-----", "-----END ", "eyJ", "://", "@", "<<", "March ", "Bearer ",
-            "years old", "IBAN DE89", " rue de ", "straße", "123-45-6789", "€", "日本", "\u{200b}", "::", "ghp_", "Basic ", "\\n",
+            "SSN ",
+            "password=\"",
+            "é",
+            "-----BEGIN PRIVATE KEY-----",
+            "-----END ",
+            "eyJ",
+            "://",
+            "@",
+            "<<",
+            "March ",
+            "Bearer ",
+            "years old",
+            "IBAN DE89",
+            " rue de ",
+            "straße",
+            "123-45-6789",
+            "€",
+            "日本",
+            "\u{200b}",
+            "::",
+            "ghp_",
+            "Basic ",
+            "\\n",
         ])
         .prop_map(str::to_owned),
     ];
@@ -54,14 +75,44 @@ proptest! {
 fn hostile_texts_take_linear_time() {
     let rules = Rules::new(&RulesConfig::default()).unwrap();
     for piece in [
-        "eyJ", "eyJ.", "-----BEGIN PRIVATE KEY-----", "-----BEGIN ", "1 ", "1-", "a@", "a.", "://", "<<", "P<", "SSN ", "password=\"", "1:", "a:b",
-        "Bearer 1", "basic ", "(1", "+1 ", "1.2.3.", "12 Oak ", "A1", "March ", "9", "sk-", ":AA", "\"@", "password is ",
+        "eyJ",
+        "eyJ.",
+        "-----BEGIN PRIVATE KEY-----",
+        "-----BEGIN ",
+        "1 ",
+        "1-",
+        "a@",
+        "a.",
+        "://",
+        "<<",
+        "P<",
+        "SSN ",
+        "password=\"",
+        "1:",
+        "a:b",
+        "Bearer 1",
+        "basic ",
+        "(1",
+        "+1 ",
+        "1.2.3.",
+        "12 Oak ",
+        "A1",
+        "March ",
+        "9",
+        "sk-",
+        ":AA",
+        "\"@",
+        "password is ",
     ] {
         let text = piece.repeat((200 << 10) / piece.len());
         let start = std::time::Instant::now();
         rules.find(&text);
         // A quadratic finder takes minutes for this; the bound only has to tell the two apart.
-        assert!(start.elapsed().as_secs() < 20, "{piece:?} took {:?}", start.elapsed());
+        assert!(
+            start.elapsed().as_secs() < 20,
+            "{piece:?} took {:?}",
+            start.elapsed()
+        );
     }
 }
 
@@ -73,6 +124,9 @@ fn a_number_in_a_long_text_is_found_where_it_is() {
         let text = format!("{filler}{words}: {id}. {filler}");
         let start = text.find(id).unwrap();
         let spans = rules.find(&text);
-        assert!(spans.iter().any(|s| s.range == (start..start + id.len())), "{words} {id}: {spans:?}");
+        assert!(
+            spans.iter().any(|s| s.range == (start..start + id.len())),
+            "{words} {id}: {spans:?}"
+        );
     }
 }
