@@ -268,9 +268,7 @@ pub(super) fn zip(page: &Page<'_>, start: usize, end: usize, out: &mut impl Sink
         if !page.stands_alone(&range) {
             return;
         }
-        if after_state(page, start) {
-            out.add(Kind::ZipCode, range, 0.9);
-        } else if page.near_within(&range, Words::ZIP, 24, 0) {
+        if after_state(page, start) || page.near_within(&range, Words::ZIP, 24, 0) {
             out.add(Kind::ZipCode, range, 0.9);
         } else if plus {
             out.add(Kind::ZipCode, range, 0.7);

@@ -79,11 +79,11 @@ pub(super) fn beside(page: &Page<'_>, hit: &Hit, form: Form, out: &mut impl Sink
     };
     let before = page.before(range.start);
     let after = page.at(range.end);
-    let whole = !before.is_ascii_alphanumeric()
-        && !matches!(before, b'.' | b',' | b'$' | b'_')
+    let fraction = matches!(after, b'.' | b',') && page.at(range.end + 1).is_ascii_digit();
+    let whole = !matches!(before, b'.' | b',' | b'$' | b'_')
         && !after.is_ascii_alphanumeric()
         && after != b'%'
-        && !(matches!(after, b'.' | b',') && page.at(range.end + 1).is_ascii_digit());
+        && !fraction;
     let after_yo = form == Form::Before && after.is_ascii_alphabetic() && range.end == hit.start;
     // A span of years is also written "34 ans": there the score says that it is a guess.
     let score = match word.to_ascii_lowercase().as_str() {

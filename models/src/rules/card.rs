@@ -64,18 +64,17 @@ pub(super) fn find(page: &Page<'_>, start: usize, out: &mut impl Sink) {
 }
 
 fn is_card(digits: &[u8], widths: &[usize]) -> bool {
-    let grouped = match widths {
-        [_] => true,
-        [4, 6, 5]
-        | [4, 6, 4]
-        | [4, 4, 4, 4]
-        | [4, 4, 4, 4, 3]
-        | [4, 4, 4, 3]
-        | [4, 4, 4, 1]
-        | [6, 13]
-        | [8, 8] => true,
-        _ => false,
-    };
+    let grouped = matches!(
+        widths,
+        [_] | [4, 6, 5]
+            | [4, 6, 4]
+            | [4, 4, 4, 4]
+            | [4, 4, 4, 4, 3]
+            | [4, 4, 4, 3]
+            | [4, 4, 4, 1]
+            | [6, 13]
+            | [8, 8]
+    );
     grouped && issued(digits) && luhn(digits) && digits[4..].iter().any(|d| *d > 0)
 }
 

@@ -147,7 +147,7 @@ pub(super) static FORMATS: &[Format] = &[
 fn is_year_first(c: &[u8]) -> bool {
     let time = c.iter().position(|b| *b == b'T').unwrap_or(c.len());
     let d = values(&c[..time]);
-    if !d.iter().all(|d| *d < 10) || !(matches!(d[0], 1 | 2) && d.len() >= 6) {
+    if d.len() < 6 || d.iter().any(|d| *d > 9) || !matches!(d[0], 1 | 2) {
         return false;
     }
     let year = d[..4].iter().fold(0, |n, &d| n * 10 + u32::from(d));
@@ -237,8 +237,8 @@ fn day_after(page: &Page<'_>, end: usize) -> Option<usize> {
         _ => 0,
     };
     let stop = at + digits + suffix;
-    let free = !page.at(stop).is_ascii_alphanumeric()
-        && !(page.at(stop) == b'.' && page.at(stop + 1).is_ascii_digit());
+    let fraction = page.at(stop) == b'.' && page.at(stop + 1).is_ascii_digit();
+    let free = !page.at(stop).is_ascii_alphanumeric() && !fraction;
     (at > end && digits <= 2 && (1..=31).contains(&day) && free && page.at(stop) != b':')
         .then_some(stop)
 }

@@ -62,12 +62,8 @@ fn judge(page: &Page<'_>, start: usize, end: usize, out: &mut Vec<Found>) {
         out.add(Kind::DomainName, start..end, 0.9);
         return;
     }
-    if before == b'/'
-        || !page.text[..start]
-            .chars()
-            .next_back()
-            .is_none_or(|c| !c.is_alphanumeric())
-    {
+    let last = page.text[..start].chars().next_back();
+    if before == b'/' || last.is_some_and(char::is_alphanumeric) {
         return;
     }
     let lower = tld.to_ascii_lowercase();

@@ -16,10 +16,11 @@ const FILES: [&str; 12] = [
 /// All addresses of a text.
 pub(super) fn find(page: &Page<'_>, out: &mut Vec<Found>) {
     for at in memchr::memchr_iter(b'@', page.bytes()) {
-        if let (Some(start), Some(end)) = (local(page, at), domain(page, at + 1)) {
-            if !is_userinfo(page, start) && !is_remote(page, start, at, end) {
-                out.add(Kind::EmailAddress, start..end, 0.97);
-            }
+        if let (Some(start), Some(end)) = (local(page, at), domain(page, at + 1))
+            && !is_userinfo(page, start)
+            && !is_remote(page, start, at, end)
+        {
+            out.add(Kind::EmailAddress, start..end, 0.97);
         }
     }
 }

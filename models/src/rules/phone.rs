@@ -122,7 +122,7 @@ fn read(page: &Page<'_>, start: usize, open: bool) -> Option<Number> {
                 _ => PAREN,
             };
         }
-        unclosed = (unclosed && !closes) || (opens && !closes);
+        unclosed = (unclosed || opens) && !closes;
         at += gap;
     }
     (number.count >= 7 && !unclosed).then_some(number)
@@ -179,7 +179,7 @@ fn american(digits: &[u8], widths: &[usize], separators: u8, open: bool) -> bool
         ([0, 0, 1, rest @ ..], [3, widths @ ..]) if rest.len() == 10 => (rest, widths),
         _ => (digits, widths),
     };
-    let planned = ten.len() == 10 && ten[0] > 1 && ten[3] > 1 && !(ten[1] == 9);
+    let planned = ten.len() == 10 && ten[0] > 1 && ten[3] > 1 && ten[1] != 9;
     planned && separators & SLASH == 0 && (widths == [3, 3, 4] || (open && widths == [3, 7]))
 }
 
