@@ -120,7 +120,8 @@ pub(super) fn street(page: &Page<'_>, start: usize, out: &mut impl Sink) {
             .chars()
             .next()
             .is_some_and(|c| c.is_uppercase() || c.is_ascii_digit());
-        if next.is_empty() || !capital {
+        // "5th" is a street's name, "4711" the next number of a table.
+        if !capital || next.bytes().all(|b| b.is_ascii_digit()) {
             return;
         }
         let end = at + next.len();
