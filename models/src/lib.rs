@@ -5,6 +5,7 @@
 //! tests.
 
 pub mod fake;
+pub mod normalize;
 
 use std::ops::Range;
 use std::time::Duration;
