@@ -91,6 +91,21 @@ const GLYPHS: [Step; 4] = [invisible::step, compat::step, marks::step, homoglyph
 
 /// `range` within `text`, its ends moved outwards to character boundaries.
 fn outward(text: &str, range: Range<usize>) -> Range<usize> {
-    let end = text.ceil_char_boundary(range.end);
-    text.floor_char_boundary(range.start).min(end)..end
+    let end = ceil(text, range.end);
+    floor(text, range.start).min(end)..end
+}
+
+/// The last character boundary at or before `at`. (The standard library's own came after our minimum Rust version.)
+fn floor(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len()))
+        .rev()
+        .find(|&i| text.is_char_boundary(i))
+        .unwrap_or(0)
+}
+
+/// The first character boundary at or after `at`, at most the end.
+fn ceil(text: &str, at: usize) -> usize {
+    (at..text.len())
+        .find(|&i| text.is_char_boundary(i))
+        .unwrap_or(text.len())
 }

@@ -9,16 +9,19 @@ use super::rewrite::Rewriter;
 
 /// Blocks whose characters are all in NFKC and start a segment: the quick way for the bulk of the world's text.
 fn is_plain(c: char) -> bool {
-    matches!(c, '\0'..='\u{9f}' | '\u{400}'..='\u{482}' | '\u{48a}'..='\u{52f}' | '\u{5d0}'..='\u{5ea}'
-        | '\u{620}'..='\u{64a}' | '\u{3041}'..='\u{3096}' | '\u{30a1}'..='\u{30fa}' | '\u{4e00}'..='\u{9fff}'
-        | '\u{ac00}'..='\u{d7a3}')
+    matches!(c, '\0'..='\u{9f}' | '\u{c0}'..='\u{131}' | '\u{141}'..='\u{148}' | '\u{14a}'..='\u{17e}'
+        | '\u{391}'..='\u{3ce}' | '\u{400}'..='\u{482}' | '\u{48a}'..='\u{52f}' | '\u{5d0}'..='\u{5ea}'
+        | '\u{620}'..='\u{64a}' | '\u{904}'..='\u{939}' | '\u{93d}'..='\u{94c}' | '\u{e01}'..='\u{e32}'
+        | '\u{1ea0}'..='\u{1ef9}' | '\u{2018}'..='\u{201e}' | '\u{3001}'..='\u{3029}' | '\u{3041}'..='\u{3096}'
+        | '\u{30a1}'..='\u{30fa}' | '\u{4e00}'..='\u{9fff}' | '\u{ac00}'..='\u{d7a3}')
 }
 
 /// Whether a segment can begin at `c`: nothing before it can compose or be reordered with it.
 fn starts_segment(c: char) -> bool {
-    if is_plain(c) {
-        return true;
-    }
+    is_plain(c) || starts_by_properties(c)
+}
+
+fn starts_by_properties(c: char) -> bool {
     let mut first = None;
     decompose_compatible(c, |d| {
         first.get_or_insert(d);
@@ -37,7 +40,7 @@ pub(super) fn step(text: &str) -> Option<(String, Layer)> {
     let mut start = 0; // of the segment
     let mut suspect = false; // whether the segment may not be in NFKC
     for (at, c) in text.char_indices() {
-        if c.is_ascii() || starts_segment(c) {
+        if starts_segment(c) {
             if suspect {
                 segment(text, start..at, &mut buffer, &mut out);
             }
@@ -45,7 +48,7 @@ pub(super) fn step(text: &str) -> Option<(String, Layer)> {
         }
         suspect |= !is_plain(c) && is_nfkc_quick(std::iter::once(c)) != IsNormalized::Yes;
         // Marks in the wrong order are each in NFKC, together not.
-        suspect |= !c.is_ascii() && at > start && canonical_combining_class(c) != 0;
+        suspect |= !is_plain(c) && at > start && canonical_combining_class(c) != 0;
     }
     if suspect {
         segment(text, start..text.len(), &mut buffer, &mut out);
@@ -77,6 +80,19 @@ mod tests {
         assert_eq!(run("e\u{301}te\u{301}"), "été");
         assert_eq!(run("ｶﾞ"), "ガ");
         assert!(step("déjà vu, Привет, 漢字, 한국어, עברית, العربية").is_none());
+    }
+
+    #[test]
+    fn plain_characters_are_what_they_are_taken_for() {
+        for c in ('\0'..=char::MAX).filter(|&c| is_plain(c)) {
+            assert!(starts_by_properties(c), "{c:?}");
+            assert_eq!(
+                is_nfkc_quick(std::iter::once(c)),
+                IsNormalized::Yes,
+                "{c:?}"
+            );
+            assert_eq!(canonical_combining_class(c), 0, "{c:?}");
+        }
     }
 
     proptest! {

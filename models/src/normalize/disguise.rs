@@ -175,6 +175,11 @@ struct Edits {
 }
 
 impl Edits {
+    /// The most bytes that one edit may have: decoders cut what is longer into several.
+    fn reach(&self) -> usize {
+        self.room.min(CLUSTER / 2)
+    }
+
     /// Takes `edit` unless it is noise; whether there is room for more.
     fn push(&mut self, edit: Edit) -> bool {
         if edit.verdict == Verdict::Noise {

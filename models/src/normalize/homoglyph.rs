@@ -50,6 +50,17 @@ static LIKENESSES: LazyLock<Vec<(char, Class)>> = LazyLock::new(|| {
     all
 });
 
+/// [`LIKENESSES`] of Greek, Cyrillic and Armenian (U+0370 to U+058F) by place: these are whole texts.
+static COMMON: LazyLock<Vec<Class>> =
+    LazyLock::new(|| ('\u{370}'..'\u{590}').map(search).collect());
+
+fn search(c: char) -> Class {
+    let table = &*LIKENESSES;
+    table
+        .binary_search_by_key(&c, |&(c, _)| c)
+        .map_or(Class::Genuine, |i| table[i].1)
+}
+
 /// Negative circled (U+1F150) and negative squared (U+1F170) capitals; NFKC folds their positive kin.
 fn enclosed(c: char) -> Option<char> {
     let index = match c {
@@ -61,20 +72,23 @@ fn enclosed(c: char) -> Option<char> {
 }
 
 fn class(c: char) -> Class {
-    if c.is_ascii() {
-        return Class::Ascii;
+    match c {
+        '\0'..='\u{7f}' => Class::Ascii,
+        '\u{370}'..='\u{58f}' => COMMON[c as usize - 0x370],
+        // Accented Latin, Hebrew to Myanmar, CJK, Hangul: nothing there is in the table.
+        '\u{c0}'..='\u{130}'
+        | '\u{590}'..='\u{109f}'
+        | '\u{2e80}'..='\u{a4cf}'
+        | '\u{abc0}'..='\u{ffff}' => Class::Genuine,
+        _ => enclosed(c).map_or_else(
+            || search(c),
+            |ascii| Class::Like {
+                ascii,
+                script: Script::Enclosed,
+                weak: false,
+            },
+        ),
     }
-    if let Some(ascii) = enclosed(c) {
-        return Class::Like {
-            ascii,
-            script: Script::Enclosed,
-            weak: false,
-        };
-    }
-    let table = &*LIKENESSES;
-    table
-        .binary_search_by_key(&c, |&(c, _)| c)
-        .map_or(Class::Genuine, |i| table[i].1)
 }
 
 /// Letters and where they are.
@@ -86,12 +100,18 @@ pub(super) fn step(text: &str) -> Option<(String, Layer)> {
     }
     let mut out = Rewriter::new(text);
     let mut word = Word::new();
+    let mut like = false; // whether the word has a letter to fold
     let mut flags = Vec::new();
     for (at, c) in text.char_indices() {
         if c.is_alphabetic() {
-            word.push((at, c, class(c)));
+            let class = class(c);
+            like |= matches!(class, Class::Like { .. });
+            word.push((at, c, class));
         } else if !word.is_empty() {
-            fold_word(&word, &mut out);
+            if like {
+                fold_word(&word, &mut out);
+            }
+            like = false;
             word.clear();
         }
         if let '\u{1f1e6}'..='\u{1f1ff}' = c {
@@ -232,6 +252,7 @@ mod tests {
             assert_ne!(w[0].0, w[1].0, "{:?}", w[0]);
         }
         for (c, class) in &*LIKENESSES {
+            assert_eq!(super::class(*c), *class, "{c}");
             assert!(
                 !c.is_ascii()
                     && matches!(class, Class::Like { ascii, .. } if ascii.is_ascii_alphabetic()),

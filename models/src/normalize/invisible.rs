@@ -14,7 +14,9 @@ pub(super) fn is_invisible(c: char) -> bool {
     match c {
         '\t' | '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{85}' => false,
         '\0'..='\u{1f}' | '\u{7f}'..='\u{9f}' => true,
+        // The bulk of the world's letters, for speed.
         _ if c < '\u{ad}' => false,
+        '\u{370}'..='\u{61b}' | '\u{61d}'..='\u{17b3}' | '\u{2070}'..='\u{fdff}' => false,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{17b4}' | '\u{17b5}' => true,
         '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' => true,
         '\u{2060}'..='\u{206f}'

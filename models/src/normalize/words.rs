@@ -102,7 +102,7 @@ pub(super) enum Verdict {
 /// Prose in a Latin alphabet has words with vowels and spaces, or several known words; where nothing is Latin,
 /// letters must prevail. A short text (under 12 bytes) must consist of known words.
 pub(super) fn judge(text: &str) -> Verdict {
-    let text = &text[..text.floor_char_boundary(SAMPLE)];
+    let text = &text[..super::floor(text, SAMPLE)];
     let (mut chars, mut letters, mut latin, mut spaces, mut vowels) =
         (0usize, 0usize, 0usize, 0usize, 0usize);
     for c in text.chars() {

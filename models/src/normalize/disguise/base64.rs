@@ -14,18 +14,32 @@ const SHORTEST: usize = 8;
 /// A wrapped line has at least this many.
 const LINE: usize = 32;
 
-/// The value of a character, and whether it is of the standard (1) or the URL-safe (2) alphabet only.
+/// By byte: the value of a base64 character, with [`STANDARD`] or [`URL_SAFE`] where only one alphabet has it; [`NONE`].
+const SEXTETS: [u8; 256] = {
+    let mut table = [NONE; 256];
+    let mut i = 0;
+    while i < 26 {
+        table[b'A' as usize + i] = i as u8;
+        table[b'a' as usize + i] = 26 + i as u8;
+        if i < 10 {
+            table[b'0' as usize + i] = 52 + i as u8;
+        }
+        i += 1;
+    }
+    table[b'+' as usize] = 62 | STANDARD;
+    table[b'/' as usize] = 63 | STANDARD;
+    table[b'-' as usize] = 62 | URL_SAFE;
+    table[b'_' as usize] = 63 | URL_SAFE;
+    table
+};
+const STANDARD: u8 = 0x40;
+const URL_SAFE: u8 = 0x80;
+const NONE: u8 = 0xff;
+
+/// The value of a character, and which alphabet it betrays.
 fn sextet(b: u8) -> Option<(u8, u8)> {
-    Some(match b {
-        b'A'..=b'Z' => (b - b'A', 0),
-        b'a'..=b'z' => (b - b'a' + 26, 0),
-        b'0'..=b'9' => (b - b'0' + 52, 0),
-        b'+' => (62, 1),
-        b'/' => (63, 1),
-        b'-' => (62, 2),
-        b'_' => (63, 2),
-        _ => return None,
-    })
+    let entry = SEXTETS[usize::from(b)];
+    (entry != NONE).then_some((entry & 0x3f, entry & 0xc0))
 }
 
 fn run_end(bytes: &[u8], from: usize) -> usize {
@@ -46,8 +60,11 @@ pub(super) fn find(text: &str, edits: &mut Edits) {
         }
         let span = at..with_further_lines(bytes, at, first);
         at = span.end;
-        let go_on = match decode(text, span.clone(), edits.room) {
-            Some(edit) => edits.push(edit),
+        let go_on = match decode(text, span.clone(), edits.reach()) {
+            Some(edit) => {
+                at = at.min(edit.span.end.max(span.start + 4)); // a long one goes on
+                edits.push(edit)
+            }
             None => parts(text, span, edits),
         };
         if !go_on {
@@ -98,7 +115,7 @@ fn parts(text: &str, span: Range<usize>, edits: &mut Edits) -> bool {
         }
         if i - start >= SHORTEST
             && (start, i) != (span.start, span.end)
-            && let Some(edit) = decode(text, start..i, edits.room)
+            && let Some(edit) = decode(text, start..i, edits.reach())
             && !edits.push(edit)
         {
             return false;
@@ -128,7 +145,7 @@ fn decode(text: &str, mut span: Range<usize>, room: usize) -> Option<Edit> {
             decoded.extend_from_slice(&group.to_be_bytes()[1..]);
             runs.whole(start..i + 1, 3);
             (group, filled) = (0, 0);
-            if (decoded.len() == 12 && hopeless(&decoded)) || alphabet == 3 {
+            if (decoded.len() == 12 && hopeless(&decoded)) || alphabet == STANDARD | URL_SAFE {
                 return None;
             }
             if decoded.len() >= room {

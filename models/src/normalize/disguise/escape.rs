@@ -72,7 +72,7 @@ fn find(text: &str, mark: &str, parse: Parse, edits: &mut Edits) {
         let mut stretch = Stretch::default();
         let mut here = start;
         while let Some((c, len)) = parse(&text[here..])
-            && stretch.text.len() < edits.room
+            && stretch.text.len() < edits.reach()
         {
             stretch.letter(c, here..here + len);
             here += len;
@@ -149,7 +149,7 @@ pub(super) fn find_percent(text: &str, edits: &mut Edits) {
             .map_or(at, |(i, c)| at + i + c.len_utf8());
         let end = text[sign..].find(ends).map_or(text.len(), |n| sign + n);
         at = end;
-        if let Some(edit) = percent(text, start..end, edits.room)
+        if let Some(edit) = percent(text, start..end, edits.reach())
             && !edits.push(edit)
         {
             return;

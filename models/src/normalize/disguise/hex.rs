@@ -31,7 +31,7 @@ pub(super) fn find(text: &str, edits: &mut Edits) {
             at += 1;
             continue;
         }
-        let (edit, end) = read(text, at, edits.room);
+        let (edit, end) = read(text, at, edits.reach());
         if let Some(edit) = edit
             && !edits.push(edit)
         {

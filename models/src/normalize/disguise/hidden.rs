@@ -47,7 +47,7 @@ pub(super) fn find(text: &str, edits: &mut Edits) {
         at = start;
         for c in rest.chars() {
             let Some(byte) = value(c) else { break };
-            if bytes.len() < edits.room {
+            if bytes.len() < edits.reach() {
                 bytes.push(byte);
                 runs.whole(at..at + c.len_utf8(), 1);
             }

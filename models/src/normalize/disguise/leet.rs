@@ -10,6 +10,8 @@ use super::super::offsets::Runs;
 use super::super::words::{Verdict, is_known};
 use super::{Edit, Edits, GAP};
 
+/// So many tokens are judged together at most.
+const GROUP: usize = 1024;
 /// Longer tokens are identifiers or data.
 const LONGEST: usize = 24;
 
@@ -59,7 +61,10 @@ pub(super) fn find(text: &str, edits: &mut Edits) {
         let Some(word) = undo(text, start..at) else {
             continue;
         };
-        if group.last().is_some_and(|last| start - last.span.end > GAP) && !flush(&mut group, edits)
+        if group
+            .last()
+            .is_some_and(|last| start - last.span.end > GAP || group.len() == GROUP)
+            && !flush(&mut group, edits)
         {
             return;
         }

@@ -10,9 +10,11 @@ use super::{Edit, Edits};
 
 /// A stretch ends where nothing is known for this many bytes.
 const PAUSE: usize = 60;
+/// A longer stretch is taken in pieces.
+const LONGEST_STRETCH: usize = 16 << 10;
 
 pub(super) fn find_rot13(text: &str, edits: &mut Edits) {
-    for span in stretches(text, Key::rot13) {
+    for span in stretches(text, Key::rot13, 4) {
         let mut runs = Runs::default();
         runs.copy(span.clone());
         let undone = text[span.clone()].chars().map(rot13).collect();
@@ -37,7 +39,7 @@ fn rot13(c: char) -> char {
 
 /// Where text is written backwards.
 pub(super) fn reversed_stretches(text: &str) -> impl Iterator<Item = Range<usize>> {
-    stretches(text, Key::reversed)
+    stretches(text, Key::reversed, 5) // `live`, `part`, `stop` are words both ways
 }
 
 /// `span` of `text` with each word turned, the words in their order.
@@ -78,25 +80,32 @@ struct Stretch {
     /// Words of three letters and more that are known once undone, and their letters.
     hits: usize,
     letters: usize,
+    /// The letters of the longest of them.
+    longest: usize,
     /// The last hit ends here.
     last: usize,
 }
 
 impl Stretch {
-    fn accepted(&self) -> Option<Range<usize>> {
-        let enough = self.hits >= 3 && self.letters >= 12 || self.hits >= 2 && self.letters >= 10;
-        enough.then(|| self.span.clone())
+    /// The stretch, if several words were known, one of them of `longest` letters at least.
+    fn accepted(&self, longest: usize) -> Option<Range<usize>> {
+        let enough = self.hits >= 3 || self.hits == 2 && self.letters >= 12;
+        (enough && self.letters >= 10 && self.longest >= longest).then(|| self.span.clone())
     }
 }
 
 /// The stretches of `text` whose words are known after `undo`, in one pass.
-fn stretches(text: &str, undo: fn(Key) -> Key) -> impl Iterator<Item = Range<usize>> {
+fn stretches(
+    text: &str,
+    undo: fn(Key) -> Key,
+    longest: usize,
+) -> impl Iterator<Item = Range<usize>> {
     let mut words = ascii_words(text);
     let mut stretch = Stretch::default();
     std::iter::from_fn(move || {
         loop {
             let Some(word) = words.next() else {
-                return std::mem::take(&mut stretch).accepted();
+                return std::mem::take(&mut stretch).accepted(longest);
             };
             let key = (word.len() <= LONGEST)
                 .then(|| Key::of(&text[word.clone()]))
@@ -105,8 +114,10 @@ fn stretches(text: &str, undo: fn(Key) -> Key) -> impl Iterator<Item = Range<usi
             let plain = key.is_some_and(known);
             let long = word.len() >= 3;
             let mut done = None;
-            if stretch.score > 0 && word.start - stretch.last > PAUSE {
-                done = std::mem::take(&mut stretch).accepted();
+            if stretch.score > 0
+                && (word.start - stretch.last > PAUSE || stretch.span.len() > LONGEST_STRETCH)
+            {
+                done = std::mem::take(&mut stretch).accepted(longest);
             }
             match (hit, plain) {
                 (true, false) => {
@@ -119,6 +130,7 @@ fn stretches(text: &str, undo: fn(Key) -> Key) -> impl Iterator<Item = Range<usi
                     stretch.score = (stretch.score + if long { 2 } else { 1 }).min(12);
                     stretch.hits += usize::from(long);
                     stretch.letters += if long { word.len() } else { 0 };
+                    stretch.longest = stretch.longest.max(word.len());
                     stretch.last = word.end;
                     stretch.span.end = word.end;
                 }
@@ -135,7 +147,7 @@ fn stretches(text: &str, undo: fn(Key) -> Key) -> impl Iterator<Item = Range<usi
                 _ => {}
             }
             if stretch.score <= 0 && stretch.hits > 0 {
-                done = done.or(std::mem::take(&mut stretch).accepted());
+                done = done.or(std::mem::take(&mut stretch).accepted(longest));
             }
             if done.is_some() {
                 return done;

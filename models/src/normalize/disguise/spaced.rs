@@ -12,6 +12,8 @@ use super::{Edit, Edits, leet};
 const SHORTEST: usize = 4;
 /// The most bytes between two letters.
 const WIDEST: usize = 4;
+/// A longer run is taken in pieces.
+const LONGEST: usize = 4096;
 
 fn separates(c: char) -> bool {
     c.is_whitespace()
@@ -38,6 +40,12 @@ pub(super) fn find(text: &str, edits: &mut Edits) {
             && next.is_none_or(|n| !n.is_alphanumeric());
         before = c;
         if single {
+            if run.len() == LONGEST {
+                if !flush(text, &run, edits) {
+                    return;
+                }
+                run.clear();
+            }
             run.push(Letter {
                 c,
                 span: at..at + c.len_utf8(),
