@@ -8,6 +8,7 @@ mod base64;
 mod escape;
 mod hex;
 mod hidden;
+mod joined;
 mod leet;
 mod shift;
 mod spaced;
@@ -37,6 +38,8 @@ const WORDS_ALONE: usize = 3;
 pub enum Kind {
     /// In characters that print as nothing: tag characters, variation selectors.
     Hidden,
+    /// Words with only zero-width characters between them, which become one word when these go.
+    Joined,
     /// Digits and symbols for letters: `1gn0r3`.
     Leet,
     /// Letter by letter: `i g n o r e`, `i.g.n.o.r.e`, one letter a line.
@@ -63,6 +66,7 @@ impl Kind {
     pub fn name(self) -> &'static str {
         match self {
             Self::Hidden => "hidden",
+            Self::Joined => "joined",
             Self::Leet => "leet",
             Self::Spaced => "spaced",
             Self::Reversed => "reversed",
@@ -225,6 +229,7 @@ impl Search<'_> {
             return;
         }
         self.decode(text, map, chain, Kind::Hidden, hidden::find);
+        self.decode(text, map, chain, Kind::Joined, joined::find);
         let (glyphs, folding) = rewrite::apply(text, &GLYPHS);
         let map = &map.followed_by(&folding);
         for (kind, decoder) in DECODERS {
@@ -332,9 +337,10 @@ impl Search<'_> {
 fn join(text: &str, cluster: &[Edit], kind: Kind) -> (String, Runs) {
     // Hidden text is a text of its own, whatever it is hidden in.
     let alone = kind == Kind::Hidden
-        || cluster
-            .iter()
-            .any(|e| e.text.split_whitespace().nth(WORDS_ALONE - 1).is_some());
+        || kind != Kind::Joined
+            && cluster
+                .iter()
+                .any(|e| e.text.split_whitespace().nth(WORDS_ALONE - 1).is_some());
     let (start, end) = match cluster {
         [first, .., last] => (first.span.start, last.span.end),
         [only] => (only.span.start, only.span.end),

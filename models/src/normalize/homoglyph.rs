@@ -133,7 +133,12 @@ fn fold_word(word: &Word, out: &mut Rewriter<'_>) {
     {
         return;
     }
-    if folds_whole(word) {
+    let has = |class| word.iter().any(|letter| letter.2 == class);
+    let genuine = has(Class::Genuine);
+    if genuine && !has(Class::Ascii) {
+        return; // most words of a text in another alphabet
+    }
+    if !genuine && folds_whole(word) {
         for &(at, c, class) in word {
             fold_letter(at, c, class, out);
         }

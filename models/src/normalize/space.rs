@@ -29,13 +29,18 @@ fn folded(run: &str) -> &'static str {
     }
 }
 
+/// Whether a white space character may begin with this byte in UTF-8.
+fn may_be_space(b: u8) -> bool {
+    b <= b' ' || matches!(b, 0xc2 | 0xe1..=0xe3 | 0xef)
+}
+
 pub(super) fn step(text: &str) -> Option<(String, Layer)> {
     let mut out = Rewriter::new(text);
     let bytes = text.as_bytes();
     let mut at = 0;
     while at < bytes.len() {
         let b = bytes[at];
-        if b > b' ' && b < 0x80 {
+        if !may_be_space(b) {
             at += 1;
             continue;
         }
@@ -58,6 +63,16 @@ pub(super) fn step(text: &str) -> Option<(String, Layer)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_space_begins_otherwise() {
+        for c in ('\0'..=char::MAX).filter(|&c| is_space(c)) {
+            assert!(
+                may_be_space(c.encode_utf8(&mut [0; 4]).as_bytes()[0]),
+                "{c:?}"
+            );
+        }
+    }
 
     #[test]
     fn runs_fold_and_lines_stay() {

@@ -12,7 +12,7 @@ use super::{Edit, Edits};
 /// Escapes with at most this many bytes between them are decoded together.
 const NEAR: usize = 16;
 /// Fewer needless escapes happen by accident.
-const NEEDLESS: usize = 4;
+const NEEDLESS: usize = 3;
 
 /// One escape: what it stands for and its length.
 type Parse = fn(&str) -> Option<(char, usize)>;
@@ -124,7 +124,7 @@ impl Stretch {
     fn finish(self, span: Range<usize>) -> Option<Edit> {
         let verdict = if self.ascii >= NEEDLESS {
             Verdict::Prose
-        } else if self.letters >= 2 * NEEDLESS {
+        } else if self.letters >= 8 {
             judge(&self.text)
         } else {
             return None;
@@ -193,7 +193,7 @@ fn percent(text: &str, token: Range<usize>, room: usize) -> Option<Edit> {
     let decoded = String::from_utf8(decoded).ok()?;
     let verdict = if needless >= NEEDLESS {
         Verdict::Prose
-    } else if blanks >= 2 && count_words(&decoded).1 >= 2 || other >= 8 * NEEDLESS {
+    } else if blanks >= 2 && count_words(&decoded).1 >= 2 || other >= 32 {
         judge(&decoded)
     } else {
         return None;

@@ -31,19 +31,19 @@ pub(super) fn find(text: &str, edits: &mut Edits) {
             at += 1;
             continue;
         }
-        let (edit, end) = read(text, at, edits.reach());
+        let (edit, end, cut) = read(text, at, edits.reach());
+        after_word = bytes[end - 1].is_ascii_alphanumeric() && !(cut && edit.is_some());
         if let Some(edit) = edit
             && !edits.push(edit)
         {
             return;
         }
-        after_word = bytes[end - 1].is_ascii_alphanumeric();
         at = end;
     }
 }
 
-/// Reads as many bytes as there are from `start`, and where to look next.
-fn read(text: &str, start: usize, room: usize) -> (Option<Edit>, usize) {
+/// Reads as many bytes as there are from `start`; where to look next, and whether there are more bytes than `room`.
+fn read(text: &str, start: usize, room: usize) -> (Option<Edit>, usize, bool) {
     let bytes = text.as_bytes();
     let mut decoded = Vec::new();
     let mut runs = Runs::default();
@@ -52,7 +52,7 @@ fn read(text: &str, start: usize, room: usize) -> (Option<Edit>, usize) {
         && decoded.len() < room
     {
         if value < 9 || (14..32).contains(&value) || value == 0x7f {
-            return (None, to); // no text
+            return (None, to, false); // no text
         }
         // A byte takes the separator before it along: equal steps are one run of the map.
         runs.whole(if decoded.is_empty() { at } else { end }..to, 1);
@@ -67,12 +67,13 @@ fn read(text: &str, start: usize, room: usize) -> (Option<Edit>, usize) {
         }
     }
     let next = end.max(start + 1);
+    let cut = decoded.len() == room;
     // A letter or digit behind it: a word, a name, an odd number of digits.
-    if decoded.len() < SHORTEST || bytes.get(end).is_some_and(u8::is_ascii_alphanumeric) {
-        return (None, next);
+    if decoded.len() < SHORTEST || (!cut && bytes.get(end).is_some_and(u8::is_ascii_alphanumeric)) {
+        return (None, next, cut);
     }
     let Ok(decoded) = String::from_utf8(decoded) else {
-        return (None, next);
+        return (None, next, cut);
     };
     let verdict = judge(&decoded);
     let short = verdict == Verdict::Printable && decoded.len() < 12;
@@ -82,5 +83,5 @@ fn read(text: &str, start: usize, room: usize) -> (Option<Edit>, usize) {
         runs,
         verdict,
     });
-    (edit, next)
+    (edit, next, cut)
 }

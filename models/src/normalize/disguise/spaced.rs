@@ -31,35 +31,33 @@ struct Letter {
 
 pub(super) fn find(text: &str, edits: &mut Edits) {
     let mut run: Vec<Letter> = Vec::new();
-    let mut before = ' '; // the character before `at`
-    let mut rest = text.char_indices().peekable();
-    while let Some((at, c)) = rest.next() {
-        let next = rest.peek().map(|&(_, c)| c);
-        let single = c.is_alphanumeric()
-            && !before.is_alphanumeric()
-            && next.is_none_or(|n| !n.is_alphanumeric());
-        before = c;
-        if single {
-            if run.len() == LONGEST {
-                if !flush(text, &run, edits) {
-                    return;
-                }
-                run.clear();
+    // An alphanumeric with none before it; the next character tells whether it is single.
+    let mut first: Option<Letter> = None;
+    let mut within = false; // a word
+    for (at, c) in text.char_indices() {
+        let end = at + c.len_utf8();
+        let alphanumeric = c.is_alphanumeric();
+        let ends_run = if alphanumeric {
+            if !within {
+                first = Some(Letter { c, span: at..end });
+            } else {
+                first = None;
             }
-            run.push(Letter {
-                c,
-                span: at..at + c.len_utf8(),
-            });
-            continue;
-        }
-        let Some(last) = run.last() else { continue };
-        if !separates(c) || at + c.len_utf8() - last.span.end > WIDEST {
+            within && !run.is_empty()
+        } else {
+            run.extend(first.take());
+            let wide = |last: &Letter| !separates(c) || end - last.span.end > WIDEST;
+            run.len() == LONGEST || run.last().is_some_and(wide)
+        };
+        within = alphanumeric;
+        if ends_run {
             if !flush(text, &run, edits) {
                 return;
             }
             run.clear();
         }
     }
+    run.extend(first);
     flush(text, &run, edits);
 }
 
