@@ -1,13 +1,17 @@
 //! Undoing disguises before a text is classified, so that they cost the attacker and not the classifier.
 //!
 //! [`normalize`] gives the text that models should read: what a human sees, spelt plainly. Its steps, each in its own
-//! file, in this order: invisible characters go ([`invisible`]), Unicode NFKC ([`compat`]), stacked marks go ([`marks`]),
-//! look-alike letters become ASCII where they pretend to be ([`homoglyph`]), white space is folded ([`space`]). Case,
+//! file, in this order: invisible characters go (`invisible`), Unicode NFKC (`compat`), stacked marks go (`marks`),
+//! look-alike letters become ASCII where they pretend to be (`homoglyph`), white space is folded (`space`). Case,
 //! words and every script's own spelling stay. Emoji sequences and flags stay; what NFKC calls compatible changes
 //! (`™` is `TM`, `①` is `1`).
 //!
 //! [`candidates`] gives *further* texts, hidden in the first one: leetspeak, s p a c e d letters, encodings. They
 //! are to be scored besides the text, never instead of it. For ordinary text there are none.
+//!
+//! Not seen through: ciphers other than rot13, Morse, binary and decimal character codes, base64 of UTF-16, text turned
+//! upside down, accents put on English words. Leetspeak, rot13 and reversed text are told by a small vocabulary, mostly
+//! English, so they are found in sentences rather than in single rare words.
 //!
 //! Every derived text carries an [`OffsetMap`] to the text as it was given. All of it is linear in the size of the text,
 //! and what is derived is bounded by [`Limits`].

@@ -144,6 +144,10 @@ pub struct Candidates {
 
 /// The texts hidden in `text`, to be scored besides it.
 ///
+/// Honest encodings are found as well (a URL with `%20` between words, a text in base64): a candidate is a text to score,
+/// no finding. Takes time linear in the text; memory of at most a few times [`Limits::max_bytes`] beside the text's
+/// normalised copies.
+///
 /// Takes the text as it was given, not the normalised one: white space and invisible characters matter here. A text of
 /// 4 GiB or more is not looked at and is reported as truncated.
 #[must_use]

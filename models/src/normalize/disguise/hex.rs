@@ -72,6 +72,10 @@ fn read(text: &str, start: usize, room: usize) -> (Option<Edit>, usize, bool) {
     if decoded.len() < SHORTEST || (!cut && bytes.get(end).is_some_and(u8::is_ascii_alphanumeric)) {
         return (None, next, cut);
     }
+    // A constant of 32 bits is often four letters: file types, error codes.
+    if decoded.len() == 4 && matches!(bytes[start..], [b'0', b'x' | b'X', ..]) {
+        return (None, next, cut);
+    }
     let Ok(decoded) = String::from_utf8(decoded) else {
         return (None, next, cut);
     };

@@ -86,6 +86,15 @@ fn stands_alone(bytes: &[u8], span: Range<usize>) -> bool {
     outside(before) && outside(after) && !address && !bytes[span.start..].starts_with(b"0x")
 }
 
+/// A number: with a unit or of things (`10s`, `4WAY`; `1gnore` is long enough to be a word), or hexadecimal (`1E55`).
+fn is_number(token: &str) -> bool {
+    let rest = token.trim_start_matches(|c: char| c.is_ascii_digit());
+    let counted = rest.len() < token.len()
+        && rest.bytes().all(|b| b.is_ascii_alphabetic())
+        && (token.len() - rest.len() > 1 || token.len() < 5);
+    counted || token.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
 /// What the token says, if it mixes as words do not.
 fn undo(text: &str, span: Range<usize>) -> Option<Word> {
     let whole = &text[span.clone()];
@@ -97,7 +106,7 @@ fn undo(text: &str, span: Range<usize>) -> Option<Word> {
         .enumerate()
         .filter(|&(i, b)| b.is_ascii_digit() || (i > 0 && matches!(b, b'@' | b'$' | b'!')))
         .count();
-    if evidence == 0 || token.len() < 2 {
+    if evidence == 0 {
         return None;
     }
     let span = span.start..span.start + token.len();
@@ -108,6 +117,7 @@ fn undo(text: &str, span: Range<usize>) -> Option<Word> {
         .map(|(i, _)| i)
         .take(3)
         .collect();
+    let number = is_number(token); // a word only among other words
     let upper = !token.bytes().any(|b| b.is_ascii_lowercase());
     let case = |b: u8| if upper { b.to_ascii_uppercase() } else { b };
     let plain: Vec<u8> = token.bytes().map(|b| case(letter(b))).collect();
@@ -123,14 +133,15 @@ fn undo(text: &str, span: Range<usize>) -> Option<Word> {
             return Some(Word {
                 span,
                 text: word,
-                known: true,
+                known: !number,
             });
         }
     }
     let letters = token.bytes().filter(u8::is_ascii_alphabetic).count();
     let vowels = plain.iter().filter(|b| b"aeiouyAEIOUY".contains(b)).count();
     // As mixed as a word in leetspeak, and it could be said aloud.
-    let plausible = token.len() >= 4
+    let plausible = !number
+        && token.len() >= 4
         && evidence >= 2
         && letters >= 2
         && vowels * 5 >= token.len()

@@ -100,6 +100,7 @@ const LOOKALIKES: &[&str] = &[
     "well_known_function_name, someCamelCaseIdentifier42, SCREAMING_SNAKE_CASE_2, kebab-case-name-v2, path/to/some/file",
     "Ingredients: 2 cups flour, 1 1/2 tsp salt, 3/4 cup sugar (150g), 2 eggs, 350F for 25min. Yield: 12-16 pcs.",
     "αx + βy = γz, Δt = 5 μs, R = 10 kΩ, σ² and χ²-test, ∑ᵢ xᵢ, ℝ³, ∀ε>0 ∃δ, ½ cup, 20 °C, № 5, ™ and ©",
+    "Latency 0.87ms 17.12ms, 7.09k req/s, 33.11k in 10.10s; 4WAY, U+1E55, U+1EF7 and 11F3; FourCC 0x6f766572 and 0x6f70656e.",
     "to be or not to be - that is the question: whether 'tis nobler in the mind to suffer",
 ];
 
