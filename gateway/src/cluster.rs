@@ -42,6 +42,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use http::HeaderValue;
 use parking_lot::Mutex;
+use pingora::connectors::http::Connector;
 use pingora::upstreams::peer::HttpPeer;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -110,6 +111,7 @@ impl Cluster {
     /// When a file that the configuration names cannot be used.
     fn start_after(
         old: Option<&Self>,
+        connector: Arc<Connector>,
         config: ClusterConfig,
         models: Vec<String>,
         runtime: &Handle,
@@ -117,8 +119,7 @@ impl Cluster {
     ) -> Result<Arc<Self>, ClusterError> {
         let template = PeerTemplate::new(&config)?;
         let timeout = config.readiness.timeout.0;
-        let before = old.map(|old| &*old.prober);
-        let prober = Prober::new(before, template.clone(), models.clone(), timeout);
+        let prober = Prober::new(connector, template.clone(), models.clone(), timeout);
         let admission = match old {
             Some(old) if old.config.limits == config.limits => Arc::clone(&old.admission),
             _ => Arc::new(Admission::new(&config.limits)),

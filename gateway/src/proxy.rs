@@ -80,10 +80,10 @@ impl ProxyHttp for Gateway {
     }
 
     async fn early_request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<()> {
-        let keepalive = match self.stage.is_leaving() {
-            true => None,
-            false => Some(self.limits.keepalive.get().as_secs().max(1)),
-        };
+        // Pingora has looked at the client's wish already; HTTP/1.0 wants its connection closed unless it says otherwise.
+        let wanted = session.get_keepalive().is_some();
+        let keepalive = (wanted && !self.stage.is_leaving())
+            .then(|| self.limits.keepalive.get().as_secs().max(1));
         session.set_keepalive(keepalive);
         session.set_pipelining_enabled(true);
         session.set_write_timeout(Some(self.limits.write_timeout.get()));

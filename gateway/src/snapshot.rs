@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use commutator_plugins::policy::Policy;
+use commutator_plugins::problem::Problems;
 use commutator_plugins::registry::BuildContext;
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -80,41 +81,23 @@ impl Checked {
     /// # Errors
     /// Every mistake in the file at once, with its place.
     pub(crate) fn read(path: &Path) -> Result<Self, ConfigErrors> {
-        let loaded = config::load::<PolicyFile>(path, &config::process_env)?;
-        let file = loaded.value;
-        let names: Vec<&str> = file.clusters.iter().map(|c| c.name.as_str()).collect();
-        let mut problems = file.problems();
-        for (index, cluster) in file.clusters.iter().enumerate() {
-            problems.extend_under(&format!("clusters[{index}]"), cluster.check());
-        }
-        let routing = file.routing();
-        let families = routing.families();
-        let context = BuildContext {
-            families: &families,
-            models: &routing.models,
-        };
-        let policy = match Policy::compile(&routing, &names, &context) {
-            Ok(policy) => Some(policy),
-            Err(found) => {
-                problems.extend(found);
-                None
-            }
-        };
-        let (Some(policy), false) = (policy, problems.has_errors()) else {
-            return Err(loaded.source.locate(problems));
-        };
-        problems.extend(policy.warnings().clone());
-        let warnings = if problems.is_empty() {
-            Vec::new()
-        } else {
-            vec![loaded.source.locate(problems).to_string()]
-        };
+        let mut compiled = None;
+        let loaded = config::load(path, &config::process_env, &mut |file: &PolicyFile| {
+            let (policy, problems) = compile(file);
+            compiled = policy;
+            problems
+        })?;
+        // Without mistakes there is a policy; its absence would be one of ours.
+        let policy = compiled.ok_or_else(|| loaded.source.unexplained())?;
         Ok(Self {
             hash: hash_of(loaded.source.text()),
-            file,
+            file: loaded.value,
             policy,
             files: loaded.files,
-            warnings,
+            warnings: match loaded.warnings.is_empty() {
+                true => Vec::new(),
+                false => vec![loaded.warnings.to_string()],
+            },
         })
     }
 
@@ -139,6 +122,32 @@ impl Checked {
             self.file.decisions.len(),
         )
     }
+}
+
+/// Checks the meaning of a policy file and compiles it; there is a policy where no problem is an error.
+fn compile(file: &PolicyFile) -> (Option<Policy>, Problems) {
+    let mut problems = file.problems();
+    for (index, cluster) in file.clusters.iter().enumerate() {
+        problems.extend_under(&format!("clusters[{index}]"), cluster.check());
+    }
+    let names: Vec<&str> = file.clusters.iter().map(|c| c.name.as_str()).collect();
+    let routing = file.routing();
+    let families = routing.families();
+    let context = BuildContext {
+        families: &families,
+        models: &routing.models,
+    };
+    let policy = match Policy::compile(&routing, &names, &context) {
+        Ok(policy) => {
+            problems.extend(policy.warnings().clone());
+            Some(policy)
+        }
+        Err(found) => {
+            problems.extend(found);
+            None
+        }
+    };
+    (policy, problems)
 }
 
 /// Why a policy cannot be used.
@@ -343,3 +352,6 @@ fn build(
         warnings: checked.warnings,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
@@ -52,7 +53,7 @@ def test_killed_under_load(pair: tuple[DynamoCluster, Gateway]) -> None:
         running.wait_for(80)
         victim.kill()
         running.wait_for(200)
-    assert running.failures == []
+    assert running.failures == [], failed(gateway)
     assert gateway.metrics().total(RETRIES) > before
     assert any(line["attempts"] == 2 for line in gateway.access_log())
 
@@ -60,7 +61,7 @@ def test_killed_under_load(pair: tuple[DynamoCluster, Gateway]) -> None:
     cluster.wait_ready()
     with load(gateway.url) as running:
         wait_until(lambda: _finished(victim) > 0, "the restarted frontend gets requests again", 30)
-    assert running.failures == []
+    assert running.failures == [], failed(gateway)
 
 
 def test_drained_under_load(pair: tuple[DynamoCluster, Gateway]) -> None:
@@ -72,7 +73,7 @@ def test_drained_under_load(pair: tuple[DynamoCluster, Gateway]) -> None:
         leaving.terminate()
         wait_until(lambda: not leaving.running(), "the drained frontend exits", 30)
         running.wait_for(80)
-    assert running.failures == []
+    assert running.failures == [], failed(gateway)
 
 
 def test_stream_outlives_the_drain(pair: tuple[DynamoCluster, Gateway]) -> None:
@@ -85,6 +86,12 @@ def test_stream_outlives_the_drain(pair: tuple[DynamoCluster, Gateway]) -> None:
         *_, last, done = answer.rest()
     assert done == DONE
     assert last["choices"][0]["finish_reason"] == "length"
+
+
+def failed(gateway: Gateway) -> str:
+    """The access-log lines of requests that failed, to show why."""
+    lines = [line for line in gateway.access_log() if line["status"] != 200]
+    return "\n".join(json.dumps(line) for line in lines)
 
 
 def _streaming(frontend: Frontend) -> bool:

@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -17,6 +18,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 pub use binary::binary;
+use config::Files;
 pub use config::{GatewayOptions, TestPolicy, Wait};
 pub use metrics::Metrics;
 use output::Output;
@@ -32,10 +34,9 @@ const START_ATTEMPTS: usize = 5;
 pub struct Gateway {
     child: Option<Child>,
     output: Output,
-    directory: TempDir,
-    data: SocketAddr,
-    tls: Option<SocketAddr>,
-    admin: SocketAddr,
+    /// Shared with the processes that take over from this one.
+    directory: Arc<TempDir>,
+    files: Files,
     token: Option<String>,
 }
 
@@ -80,7 +81,9 @@ impl Gateway {
         let binary = binary()?;
         let mut last = None;
         for _ in 0..START_ATTEMPTS {
-            let mut gateway = Self::spawn(binary, policy, options)?;
+            let directory = tempfile::tempdir()?;
+            let files = config::write(directory.path(), policy, options)?;
+            let mut gateway = Self::spawn(binary, Arc::new(directory), files, options)?;
             match gateway.wait_until_up(options).await? {
                 None => return Ok(Started::Running(Box::new(gateway))),
                 Some(status) => {
@@ -96,14 +99,65 @@ impl Gateway {
         last.map(Started::Ended).context("it was never tried")
     }
 
-    fn spawn(binary: &Path, policy: &str, options: &GatewayOptions) -> Result<Self> {
-        let directory = tempfile::tempdir()?;
-        let files = config::write(directory.path(), policy, options)?;
+    /// Starts a second process on the same files.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn sibling(&self, options: &GatewayOptions) -> Result<Self> {
+        let directory = Arc::clone(&self.directory);
+        Self::spawn(binary()?, directory, self.files.clone(), options)
+    }
+
+    /// Starts a second process on the same files, which waits for this one's listeners: send SIGQUIT to this one
+    /// once [`Gateway::awaits_listeners`] returns.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn successor(&self, options: &GatewayOptions) -> Result<Self> {
+        let mut options = options.clone();
+        options.args.push("--upgrade".to_owned());
+        self.sibling(&options)
+    }
+
+    /// Waits until a process started by [`Gateway::successor`] has opened the upgrade socket.
+    ///
+    /// # Panics
+    /// It ends instead.
+    pub async fn awaits_listeners(&mut self) {
+        let socket = self.directory().join("upgrade.sock");
+        eventually("the new process opens the upgrade socket", || {
+            if let Ok(Some(status)) = self.poll_exit() {
+                panic!("it ended: {status}\n{}", self.stderr());
+            }
+            // Bound is not yet listening; the old process looks for itself.
+            socket.exists()
+        })
+        .await;
+    }
+
+    /// Waits until the process serves as `options.wait` wants it.
+    ///
+    /// # Errors
+    /// It ends, or never does.
+    pub async fn serves(&mut self, options: &GatewayOptions) -> Result<()> {
+        match self.wait_until_up(options).await? {
+            None => Ok(()),
+            Some(status) => bail!("it ended: {status}\n{}", self.stderr()),
+        }
+    }
+
+    fn spawn(
+        binary: &Path,
+        directory: Arc<TempDir>,
+        files: Files,
+        options: &GatewayOptions,
+    ) -> Result<Self> {
         let mut command = Command::new(binary);
         command
             .arg("run")
             .arg("--config")
             .arg(&files.bootstrap)
+            .args(&options.args)
             .current_dir(directory.path())
             .env_remove("RUST_LOG")
             .env_remove("NOTIFY_SOCKET")
@@ -127,9 +181,7 @@ impl Gateway {
             child: Some(child),
             output,
             directory,
-            data: files.data,
-            tls: files.tls,
-            admin: files.admin,
+            files,
             token: options.admin_token.clone(),
         })
     }
@@ -152,13 +204,20 @@ impl Gateway {
     }
 
     async fn is_up(&self, wait: Wait) -> bool {
-        if tokio::net::TcpStream::connect(self.data).await.is_err() {
+        if wait == Wait::Spawned {
+            return true;
+        }
+        if tokio::net::TcpStream::connect(self.files.data)
+            .await
+            .is_err()
+        {
             return false;
         }
         let Ok(live) = self.try_admin("GET", "/livez", "").await else {
             return false;
         };
         match wait {
+            Wait::Spawned => true,
             Wait::Live => live.status == 200,
             Wait::Frontends(count) => {
                 self.try_admin("GET", "/readyz", "")
@@ -184,7 +243,7 @@ impl Gateway {
     /// Where clients connect.
     #[must_use]
     pub fn addr(&self) -> SocketAddr {
-        self.data
+        self.files.data
     }
 
     /// Where clients connect with TLS.
@@ -193,7 +252,7 @@ impl Gateway {
     /// The gateway was started without.
     #[must_use]
     pub fn tls_addr(&self) -> SocketAddr {
-        match self.tls {
+        match self.files.tls {
             Some(address) => address,
             None => panic!("no TLS listener was asked for"),
         }
@@ -202,13 +261,25 @@ impl Gateway {
     /// The operator's listener.
     #[must_use]
     pub fn admin_addr(&self) -> SocketAddr {
-        self.admin
+        self.files.admin
     }
 
     /// The directory with `gateway.yaml` and `policy.yaml`.
     #[must_use]
     pub fn directory(&self) -> &Path {
         self.directory.path()
+    }
+
+    /// The process's id.
+    ///
+    /// # Panics
+    /// It has been waited for.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        match &self.child {
+            Some(child) => child.id(),
+            None => panic!("the process has been waited for"),
+        }
     }
 
     /// Everything on standard error so far.
@@ -255,7 +326,11 @@ impl Gateway {
         }
     }
 
-    async fn try_admin(&self, method: &str, path: &str, body: &str) -> Result<Answer> {
+    /// As [`Gateway::admin`], for a process that may be gone.
+    ///
+    /// # Errors
+    /// No answer comes.
+    pub async fn try_admin(&self, method: &str, path: &str, body: &str) -> Result<Answer> {
         let mut request = Request::builder()
             .method(method)
             .uri(path)
@@ -264,7 +339,7 @@ impl Gateway {
             request = request.header("authorization", format!("Bearer {token}"));
         }
         let request = request.body(crate::client::full(body.to_owned()))?;
-        let mut client = Client::try_h1(self.admin).await?;
+        let mut client = Client::try_h1(self.files.admin).await?;
         Ok(client.send(request).await?)
     }
 
@@ -279,6 +354,15 @@ impl Gateway {
             &format!("{name} {labels:?} reaches {value}"),
             || async move { (self.metrics().await.sum(name, labels) >= value).then_some(()) },
         )
+        .await;
+    }
+
+    /// Waits until no request is running.
+    pub async fn idle(&self) {
+        find("no request is running", || async {
+            let running = self.metrics().await.sum("requests_in_flight", &[]);
+            (running == 0.0).then_some(())
+        })
         .await;
     }
 

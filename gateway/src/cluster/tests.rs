@@ -27,7 +27,14 @@ impl Cluster {
         runtime: &Handle,
         observer: Arc<dyn ClusterObserver>,
     ) -> Result<Arc<Self>, ClusterError> {
-        Self::start_after(None, config, models, runtime, observer)
+        Self::start_after(
+            None,
+            Arc::new(Connector::new(None)),
+            config,
+            models,
+            runtime,
+            observer,
+        )
     }
 }
 

@@ -75,6 +75,11 @@ impl ConfigErrors {
         }])
     }
 
+    /// Whether nothing at all was found.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether the configuration must not be used.
     #[cfg(test)]
     pub(crate) fn has_errors(&self) -> bool {

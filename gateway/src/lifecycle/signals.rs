@@ -147,6 +147,8 @@ fn is_listening(table: &str, path: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+
     use super::*;
 
     const TABLE: &str = "\

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use http::StatusCode;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::upstreams::peer::HttpPeer;
@@ -55,6 +56,11 @@ impl Gateway {
 
     /// Looks at an answer's head before the client sees anything of it.
     pub(super) fn judge_head(&self, head: &mut ResponseHeader, ctx: &mut Ctx) -> Result<()> {
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            // Nobody asked for that: `upgrade` never goes upstream.
+            let why = "the frontend switches protocols unasked";
+            return Err(Error::explain(ErrorType::InvalidHTTPHeader, why).into_up());
+        }
         if head.status.is_informational() {
             return Ok(());
         }
@@ -140,14 +146,14 @@ impl Gateway {
             error.set_retry(false);
             return error;
         }
-        // A connection from the pool that the frontend had closed meanwhile says nothing about the frontend.
-        let stale = reused && flight.tried.len() <= 1;
-        if stale
-            && matches!(
-                etype,
-                ErrorType::ConnectionClosed | ErrorType::WriteError | ErrorType::ReadError
-            )
-        {
+        // A connection from the pool that the frontend had closed meanwhile says nothing about the frontend: it gets
+        // one more chance, but only one, as the pool may hold more connections of a frontend that died.
+        let broken = matches!(
+            etype,
+            ErrorType::ConnectionClosed | ErrorType::WriteError | ErrorType::ReadError
+        );
+        if reused && broken && !flight.stale {
+            flight.stale = true;
             flight.tried.pop();
             self.settle_attempt(flight, "stale_connection");
         } else {

@@ -77,6 +77,8 @@ pub(super) struct Flight {
     pub(super) picked: Option<Picked>,
     pub(super) tried: Vec<SocketAddr>,
     pub(super) attempts: u32,
+    /// A kept connection turned out to be closed: the one try on the same frontend again is used up.
+    pub(super) stale: bool,
     /// The upstream connection, for `TCP_QUICKACK`; only valid during the attempt.
     pub(super) fd: Option<RawFd>,
     /// Did some attempt end in 503 or 529?

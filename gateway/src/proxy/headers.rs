@@ -174,7 +174,7 @@ pub(super) fn vsr(
 fn matched_header(kind: &str) -> Option<&'static str> {
     Some(match kind {
         "keywords" => "x-vsr-matched-keywords",
-        "languages" => "x-vsr-matched-language",
+        "language" => "x-vsr-matched-language",
         "context" => "x-vsr-matched-context",
         "conversation" => "x-vsr-matched-conversation",
         "metadata" => "x-vsr-matched-metadata",

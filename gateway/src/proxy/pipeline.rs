@@ -10,7 +10,7 @@ use commutator_plugins::api_error::ApiError;
 use commutator_plugins::exchange::{Exchange, RequestHead};
 use commutator_plugins::model::ModelConfig;
 use commutator_plugins::plugin::Flow;
-use commutator_plugins::policy::Environment;
+use commutator_plugins::policy::{Environment, Shadows};
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
 use tokio::sync::Mutex;
@@ -132,6 +132,15 @@ impl Gateway {
             ctx.record.decision.clone_from(&chosen.decision);
             ctx.record.confidence = chosen.confidence;
         }
+        if let Some(shadows) = exchange.extensions.get::<Shadows>() {
+            for shadow in &shadows.0 {
+                let would_win = if shadow.would_win { "yes" } else { "no" };
+                self.metrics
+                    .shadows
+                    .with_label_values(&[&*shadow.name, would_win])
+                    .inc();
+            }
+        }
         let decision = ctx.record.decision.as_deref().unwrap_or("none");
         self.metrics.decisions.with_label_values(&[decision]).inc();
     }
@@ -247,6 +256,7 @@ fn take_off(
         picked: None,
         tried: Vec::new(),
         attempts: 0,
+        stale: false,
         fd: None,
         overloaded: false,
         attempt_at: Instant::now(),

@@ -14,7 +14,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::Stream;
-use http::HeaderMap;
+use http::{HeaderMap, Version, header};
 use parking_lot::Mutex;
 use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -127,15 +127,24 @@ impl CustomSession for Replay {
 
     async fn response_duplex_vec(&mut self, tasks: Vec<HttpTask>) -> Result<bool> {
         self.deadlines.progress();
-        let out = self.responder.lock().await.process(tasks).await?;
+        let mut out = self.responder.lock().await.process(tasks).await?;
         if out.is_empty() {
             return Ok(false);
         }
         let leaving = self.stage.is_leaving();
         let inner = self.inner()?;
-        if leaving {
-            // In time to tell the client, if the head is among these parts; else the connection just ends after them.
+        if leaving && inner.response_written().is_none() {
+            // The head is among these parts and tells the client. One that has been told otherwise may send its
+            // next request already: that one's answer will tell.
             inner.set_keepalive(None);
+        }
+        if inner.req_header().version < Version::HTTP_11 {
+            // HTTP/1.0 knows no chunks: the connection's end is the body's.
+            for task in &mut out {
+                if let HttpTask::Header(head, _) = task {
+                    head.remove_header(&header::TRANSFER_ENCODING);
+                }
+            }
         }
         let done = inner.response_duplex_vec(out).await;
         // A slow client is not a silent upstream: the clock starts when the client has taken the bytes.

@@ -82,13 +82,13 @@ impl Gateway {
             trace_id: format!("{:032x}", ctx.trace.trace_id),
             client: ctx.record.client.map(|address| address.ip().to_string()),
             method: &ctx.record.method,
-            path: &ctx.record.path,
+            path: short(&ctx.record.path),
             api: ctx.api.map(|api| api.as_str()),
             status,
             code: ctx.record.code.or(seen.stream_error),
             response_path: ctx.record.response_path.map(ResponsePath::as_str),
             stream: ctx.stream,
-            requested_model: &ctx.record.requested_model,
+            requested_model: short(&ctx.record.requested_model),
             model: ctx.record.model.as_ref().map(|model| model.name.as_str()),
             decision: ctx.record.decision.as_deref(),
             confidence: ctx.record.decision.as_ref().map(|_| ctx.record.confidence),
@@ -142,6 +142,18 @@ impl Gateway {
                 .inc_by(micros.round() as u64);
         }
     }
+}
+
+/// The longest text of a client's own that a line of the access log repeats, in bytes.
+const SHORT: usize = 256;
+
+/// The beginning of what a client named: a line must not grow with what it sends.
+fn short(text: &str) -> &str {
+    let mut end = text.len().min(SHORT);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// Statuses as label values: a fixed set.

@@ -34,6 +34,8 @@ pub(crate) struct Metrics {
     pub in_flight: IntGauge,
     /// `decision`.
     pub decisions: IntCounterVec,
+    /// `decision`, `would_win`.
+    pub shadows: IntCounterVec,
     /// Signals, decision and plugins.
     pub policy_time: Histogram,
     /// `cluster`, `endpoint`, `outcome`.
@@ -126,6 +128,12 @@ impl Metrics {
                 "decisions_total",
                 "Requests by the decision that applied; `none` where none did.",
                 &["decision"],
+            )?,
+            shadows: counters(
+                r,
+                "shadow_decisions_total",
+                "Requests that matched a decision in shadow mode, and whether it would have applied.",
+                &["decision", "would_win"],
             )?,
             policy_time: histogram(
                 r,

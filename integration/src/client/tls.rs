@@ -20,7 +20,8 @@ pub struct Certificate {
     pub chain: String,
     /// The key in PEM.
     pub key: String,
-    der: CertificateDer<'static>,
+    /// The certificate in DER: what clients trust.
+    pub der: CertificateDer<'static>,
 }
 
 impl Certificate {

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::SystemTime;
 
 use anyhow::{Context as _, Result, anyhow, ensure};
 
@@ -39,6 +40,10 @@ fn build() -> Result<PathBuf> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
         .context("this crate lies in a workspace")?;
+    let binary = profile.join("commutator");
+    if is_fresh(&binary, workspace) {
+        return Ok(binary);
+    }
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
         .args(["build", "--quiet", "--package", "commutator"])
@@ -54,7 +59,38 @@ fn build() -> Result<PathBuf> {
         "cargo build failed:\n{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let binary = profile.join("commutator");
     ensure!(binary.is_file(), "no file {}", binary.display());
     Ok(binary)
+}
+
+/// What the binary is made from, relative to the workspace.
+const SOURCES: [&str; 6] = [
+    "Cargo.lock",
+    "gateway",
+    "plugins",
+    "models/src",
+    "conf",
+    "integration/simulator/src",
+];
+
+/// Is the binary newer than all of its sources? Then Cargo, which may choose other features for one package than for
+/// all and then compiles every dependency anew, need not be asked.
+fn is_fresh(binary: &Path, workspace: &Path) -> bool {
+    let Some(built) = modified(binary) else {
+        return false;
+    };
+    let mut stack: Vec<PathBuf> = SOURCES.iter().map(|path| workspace.join(path)).collect();
+    while let Some(path) = stack.pop() {
+        if path.is_dir() {
+            let entries = std::fs::read_dir(&path).into_iter().flatten().flatten();
+            stack.extend(entries.map(|entry| entry.path()));
+        } else if modified(&path).is_none_or(|time| time > built) {
+            return false;
+        }
+    }
+    true
+}
+
+fn modified(path: &Path) -> Option<SystemTime> {
+    std::fs::metadata(path).ok()?.modified().ok()
 }

@@ -11,6 +11,8 @@ use crate::client::Certificate;
 /// When a gateway counts as started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wait {
+    /// The process runs, whatever it does.
+    Spawned,
     /// Both listeners answer.
     Live,
     /// That many frontends are ready, too.
@@ -32,6 +34,8 @@ pub struct GatewayOptions {
     pub admin_token: Option<String>,
     /// More environment variables.
     pub env: Vec<(String, String)>,
+    /// More of the command line.
+    pub args: Vec<String>,
 }
 
 impl Default for GatewayOptions {
@@ -43,11 +47,13 @@ impl Default for GatewayOptions {
             admin_ip: Ipv4Addr::LOCALHOST.into(),
             admin_token: None,
             env: Vec::new(),
+            args: Vec::new(),
         }
     }
 }
 
 /// Where the files are, and the addresses in them.
+#[derive(Debug, Clone)]
 pub(super) struct Files {
     pub(super) bootstrap: PathBuf,
     pub(super) data: SocketAddr,

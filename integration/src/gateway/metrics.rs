@@ -36,7 +36,7 @@ impl Metrics {
                     own.any(|(k, v)| k == key && v == value)
                 })
         });
-        matching.map(|sample| sample.value).sum()
+        matching.fold(0.0, |sum, sample| sum + sample.value)
     }
 
     /// The scrape as it came.

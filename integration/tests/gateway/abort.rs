@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use commutator_integration::client::{CHAT, Raw, chat, streamed};
+use commutator_integration::client::{CHAT, Client, Raw, chat, streamed};
 use commutator_integration::wait::eventually;
 use commutator_simulator::{Fault, Outcome, Pace};
 use rstest::rstest;
@@ -65,7 +65,7 @@ async fn a_client_that_leaves_in_mid_stream(#[case] protocol: &str) {
     gone(&stage).await;
     let line = stage.gateway.access_line("gone").await;
     assert_eq!(line["complete"], false, "{line}");
-    assert_eq!(stage.gateway.metrics().await.sum("requests_in_flight", &[]), 0.0);
+    stage.gateway.idle().await;
 }
 
 /// A silent stream: nothing is being written, so only watching the client tells.
@@ -95,15 +95,24 @@ async fn a_half_closed_client_has_left() {
 
 #[tokio::test]
 async fn a_client_that_leaves_the_queue_frees_its_place() {
-    let stage = Stage::cluster(1, "limits: {max_in_flight: 1, queue: {max: 8, deadline: 20s}}").await;
-    stage.frontend().set_fault(Fault::hang_before_headers().times(1));
+    let stage = Stage::cluster(
+        1,
+        "limits: {max_in_flight: 1, queue: {max: 8, deadline: 20s}}",
+    )
+    .await;
+    stage
+        .frontend()
+        .set_fault(Fault::hang_before_headers().times(1));
     let body = chat("hello").to_string();
     let mut first = Raw::connect(stage.gateway.addr()).await;
     first.post(CHAT, "", &body).await;
     stage.arrive(1).await;
     let mut waiting = Raw::connect(stage.gateway.addr()).await;
     waiting.post(CHAT, "x-request-id: left\r\n", &body).await;
-    stage.gateway.metric_reaches("queue_waiting", &[], 1.0).await;
+    stage
+        .gateway
+        .metric_reaches("queue_waiting", &[], 1.0)
+        .await;
     drop(waiting);
     let line = stage.gateway.access_line("left").await;
     assert_eq!(line["status"], 499, "{line}");
@@ -154,4 +163,35 @@ async fn a_client_that_reads_slowly_gets_everything() {
     let answer = client.answer().await;
     assert!(answer.whole);
     assert_eq!(answer.data().last(), Some(&"[DONE]"));
+}
+
+#[rstest]
+#[case::before_the_head(Fault::hang_before_headers())]
+#[case::in_silence(Fault::hang_mid_stream(2))]
+#[tokio::test]
+async fn a_client_that_leaves_over_h2c(#[case] fault: Fault) {
+    let stage = Stage::plain().await;
+    stage.frontend().set_fault(fault);
+    let client = Client::h2c(stage.gateway.addr()).await;
+    let mut again = client.again();
+    let asking = tokio::spawn(async move { again.post(CHAT, &streamed("hello")).await });
+    eventually("it waits", || stage.frontend().active() == 1).await;
+    // Resets the stream; the connection stays.
+    asking.abort();
+    gone(&stage).await;
+    stage.frontend().set_fault(Fault::none());
+    let answer = client.again().post(CHAT, &chat("hello")).await;
+    assert_eq!(answer.status, 200);
+}
+
+#[tokio::test]
+async fn a_client_that_half_closes_in_mid_stream() {
+    let stage = Stage::plain().await;
+    stage.frontend().set_pace(slow());
+    let mut client = Raw::connect(stage.gateway.addr()).await;
+    client.post(CHAT, "", &streamed("hello").to_string()).await;
+    client.until("data: ").await;
+    client.half_close().await;
+    gone(&stage).await;
+    client.rest().await;
 }

@@ -15,9 +15,8 @@ const LIMIT: usize = 45 * MIB;
 
 /// A chat of exactly `size` bytes.
 fn body(model: &str, size: usize, stream: bool) -> String {
-    let start = format!(
-        r#"{{"model":"{model}","stream":{stream},"messages":[{{"role":"user","content":""#
-    );
+    let start =
+        format!(r#"{{"model":"{model}","stream":{stream},"messages":[{{"role":"user","content":""#);
     let end = r#""}]}"#;
     let room = size - start.len() - end.len();
     let unit = r"word \u00e9\n ";
@@ -159,6 +158,24 @@ async fn a_client_that_sends_on_still_reads_the_refusal(#[case] chunked: bool) {
             .await;
         client.send(vec![b' '; size]).await;
         client.answer().await.is_error(413, "request_too_large");
+    }
+}
+
+/// A client like most: it writes and reads at once.
+#[tokio::test]
+async fn a_library_reads_the_refusal_too() {
+    let stage = Stage::bootstrap("limits: {body: 1MiB}").await;
+    for path in [CHAT, "/unknown"] {
+        for _ in 0..5 {
+            let mut client = Client::h1(stage.gateway.addr()).await;
+            let request = post(path, full(vec![b' '; 32 * MIB]));
+            let answer = client.send(request).await.unwrap();
+            let code = match path {
+                CHAT => answer.is_error(413, "request_too_large"),
+                _ => answer.is_error(404, "not_found"),
+            };
+            assert!(code.is_object());
+        }
     }
 }
 

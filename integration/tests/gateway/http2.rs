@@ -91,8 +91,10 @@ async fn frontends_are_spoken_to_over_h2c() {
         assert_eq!(answer.data().last(), Some(&"[DONE]"));
         let answer = client.post(CHAT, &chat(&big)).await;
         assert_eq!(answer.status, 200, "{}", answer.text());
-        let answer = client.post(CHAT, &json!({"model": "math", "messages": 1}));
-        answer.await.is_error(400, "invalid_request");
+        let answer = client
+            .post(CHAT, &json!({"model": "math", "messages": 1}))
+            .await;
+        answer.is_error(400, "invalid_request");
     }
     let records = stage.frontend().requests();
     assert_eq!(records.len(), 6);

@@ -4,15 +4,19 @@ use std::collections::HashSet;
 use std::net::SocketAddr;
 
 use commutator_integration::client::{CHAT, Client, chat, streamed};
-use commutator_integration::frontend::{Frontend, UNPROBED};
-use commutator_integration::gateway::{Gateway, GatewayOptions, TestPolicy, Wait};
+use commutator_integration::frontend::UNPROBED;
+use commutator_integration::gateway::{Gateway, GatewayOptions, Wait};
 use commutator_simulator::{Fault, Simulator};
 use rstest::rstest;
 
+use crate::answers::by_hand;
 use crate::support::{Stage, policy, simulators};
 
 /// Nothing is left out after failures, so that each attempt depends on the request alone.
 const NO_EJECTION: &str = "ejection: {consecutive_errors: 0, consecutive_connect_failures: 0}";
+
+/// A whole answer.
+const OK: &str = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
 
 /// Sends requests until one has met the first frontend; all must be answered by the others.
 async fn all_succeed(gateway: &Gateway, met: impl Fn() -> bool) {
@@ -41,8 +45,12 @@ async fn all_succeed(gateway: &Gateway, met: impl Fn() -> bool) {
 #[case::without_the_model(Fault::status(404), "404")]
 #[case::closing(Fault::close_before_response(), "reset")]
 #[tokio::test]
-async fn another_frontend_gets_the_same_body(#[case] fault: Fault, #[case] reason: &str) {
-    let stage = Stage::cluster(2, NO_EJECTION).await;
+async fn another_frontend_gets_the_same_body(
+    #[case] fault: Fault,
+    #[case] reason: &str,
+    #[values("h1", "h2c")] protocol: &str,
+) {
+    let stage = Stage::cluster(2, &format!("{NO_EJECTION}\nprotocol: {protocol}")).await;
     let [bad, good] = &stage.frontends[..] else {
         panic!("two frontends");
     };
@@ -165,23 +173,16 @@ async fn nothing_is_retried_after_the_first_byte() {
 
 #[tokio::test]
 async fn a_pooled_connection_that_went_stale_costs_no_answer() {
-    let frontend = Frontend::start().await;
-    let policy = TestPolicy::new(&[frontend.addr()]).cluster(UNPROBED);
-    let options = GatewayOptions {
-        wait: Wait::Live,
-        ..GatewayOptions::default()
-    };
-    let gateway = Gateway::start(policy.yaml(), options).await.unwrap();
-    let ok = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}";
+    let (gateway, frontend) = by_hand().await;
     let mut client = Client::h1(gateway.addr()).await;
     let serve = async {
         let mut first = frontend.request().await;
-        first.connection.send(ok).await;
+        first.connection.send(OK).await;
         // The second request comes on the same connection, which closes without an answer.
         first.connection.until("second").await;
         drop(first);
         let mut second = frontend.request().await;
-        second.connection.send(ok).await;
+        second.connection.send(OK).await;
         String::from_utf8_lossy(&second.body).into_owned()
     };
     let ask = async {
@@ -195,15 +196,19 @@ async fn a_pooled_connection_that_went_stale_costs_no_answer() {
 }
 
 #[tokio::test]
-async fn a_frontend_that_restarts_costs_no_answer() {
-    let stage = Stage::plain().await;
-    let mut client = Client::h1(stage.gateway.addr()).await;
-    for _ in 0..5 {
-        assert_eq!(client.post(CHAT, &chat("hello")).await.status, 200);
-        // Every pooled connection ends, the port listens again.
-        stage.frontend().restart().await.unwrap();
+async fn a_frontend_that_closes_idle_connections_costs_no_answer() {
+    let (gateway, frontend) = by_hand().await;
+    let mut client = Client::h1(gateway.addr()).await;
+    for _ in 0..10 {
+        let serve = async {
+            let mut exchange = frontend.request().await;
+            exchange.connection.send(OK).await;
+            // Dropping it closes the connection that the gateway means to keep.
+        };
+        let question = chat("hello");
+        let ((), answer) = tokio::join!(serve, client.post(CHAT, &question));
+        assert_eq!(answer.text(), "{}");
     }
-    assert_eq!(client.post(CHAT, &chat("hello")).await.status, 200);
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::{ListedModel, Probed, State, Verdict};
 use crate::cluster::peer::PeerTemplate;
 
-/// Asks the endpoints of one cluster. The connections are its own, kept between rounds.
+/// Asks the endpoints of one cluster. The connections are kept between rounds.
 pub(in crate::cluster) struct Prober {
     connector: Arc<Connector>,
     template: PeerTemplate,
@@ -46,22 +46,24 @@ struct Answer {
 }
 
 impl Prober {
-    /// A new one takes over the connections of the one before.
+    /// Asks over connections that probers of other clusters may share: a frontend is often in several.
     pub(in crate::cluster) fn new(
-        old: Option<&Self>,
+        connector: Arc<Connector>,
         template: PeerTemplate,
         models: Vec<String>,
         timeout: Duration,
     ) -> Self {
         Self {
-            connector: old.map_or_else(
-                || Arc::new(Connector::new(None)),
-                |old| Arc::clone(&old.connector),
-            ),
+            connector,
             template,
             models,
             timeout,
         }
+    }
+
+    /// The connections, for another prober.
+    pub(in crate::cluster) fn connector(&self) -> Arc<Connector> {
+        Arc::clone(&self.connector)
     }
 
     /// Asks for the listing and for each model of the policy. A model that was not ready in the

@@ -3,7 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use std::sync::Arc;
+
 use http::Version;
+use pingora::connectors::http::Connector;
 use serde_json::json;
 
 use super::*;
@@ -14,7 +17,12 @@ use crate::cluster::tests::frontend::Frontend;
 fn prober(change: serde_json::Value, models: &[&str]) -> Prober {
     let template = PeerTemplate::new(&config(&[], change)).unwrap();
     let models = models.iter().map(|m| (*m).to_owned()).collect();
-    Prober::new(None, template, models, Duration::from_secs(10))
+    Prober::new(
+        Arc::new(Connector::new(None)),
+        template,
+        models,
+        Duration::from_secs(10),
+    )
 }
 
 async fn ask(frontend: &Frontend, models: &[&str]) -> Probed {
@@ -127,7 +135,12 @@ async fn silence_and_refusal_are_errors() {
     let frontend = Frontend::start(&["a"]).await;
     frontend.set(|b| b.hanging = true);
     let template = PeerTemplate::new(&config(&[], json!({}))).unwrap();
-    let prober = Prober::new(None, template, vec![], Duration::from_millis(100));
+    let prober = Prober::new(
+        Arc::new(Connector::new(None)),
+        template,
+        vec![],
+        Duration::from_millis(100),
+    );
     let error = prober
         .round(frontend.addr, &Probed::default())
         .await
