@@ -5,6 +5,7 @@
 //! tests.
 
 pub mod fake;
+pub mod normalize;
 pub mod rules;
 
 use std::ops::Range;
