@@ -55,7 +55,8 @@ def test_killed_under_load(pair: tuple[DynamoCluster, Gateway]) -> None:
         running.wait_for(200)
     assert running.failures == [], failed(gateway)
     assert gateway.metrics().total(RETRIES) > before
-    assert any(line["attempts"] == 2 for line in gateway.access_log())
+    # Two, or three where the first one went over a kept connection: that gets one more try at the same frontend.
+    assert any(line["attempts"] >= 2 for line in gateway.access_log())
 
     victim.start()
     cluster.wait_ready()
