@@ -1,3 +1,4 @@
-//! Support for the black-box tests.
+//! Support for the black-box tests and the benchmark.
 
+pub mod bench;
 pub mod load;
