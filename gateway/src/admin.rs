@@ -1,7 +1,6 @@
 //! The operator's listener (CONTRACT section 1).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Instant, SystemTime};
 
 use async_trait::async_trait;
@@ -16,6 +15,7 @@ use serde_json::{Value, json};
 
 use crate::bootstrap::Admin;
 use crate::cli::explain::explain;
+use crate::lifecycle::stage::Stage;
 use crate::server::Reloader;
 use crate::snapshot::{Snapshot, Store};
 use crate::telemetry::metrics::Metrics;
@@ -31,7 +31,7 @@ pub(crate) struct AdminApp {
     store: Arc<Store>,
     reloader: Arc<Reloader>,
     metrics: Arc<Metrics>,
-    draining: Arc<AtomicBool>,
+    stage: Arc<Stage>,
     config: Admin,
     control: tokio::runtime::Handle,
     started: Instant,
@@ -87,7 +87,7 @@ impl AdminApp {
         store: Arc<Store>,
         reloader: Arc<Reloader>,
         metrics: Arc<Metrics>,
-        draining: Arc<AtomicBool>,
+        stage: Arc<Stage>,
         config: Admin,
         control: tokio::runtime::Handle,
     ) -> Self {
@@ -95,7 +95,7 @@ impl AdminApp {
             store,
             reloader,
             metrics,
-            draining,
+            stage,
             config,
             control,
             started: Instant::now(),
@@ -118,7 +118,7 @@ impl AdminApp {
     }
 
     fn ready(&self) -> Answer {
-        if self.draining.load(Ordering::Relaxed) {
+        if self.stage.is_draining() {
             return answer(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "text/plain",
@@ -137,6 +137,17 @@ impl AdminApp {
         }
     }
 
+    fn scrape(&self) -> Answer {
+        for cluster in self.store.current().clusters.iter() {
+            let in_flight = i64::from(cluster.status().in_flight);
+            self.metrics
+                .cluster_in_flight
+                .with_label_values(&[cluster.config().name.as_str()])
+                .set(in_flight);
+        }
+        answer(StatusCode::OK, Metrics::CONTENT_TYPE, self.metrics.render())
+    }
+
     fn status(&self) -> Answer {
         let snapshot = self.store.current();
         let clusters: Vec<Value> = snapshot
@@ -150,7 +161,7 @@ impl AdminApp {
                 "version": env!("CARGO_PKG_VERSION"),
                 "pid": std::process::id(),
                 "uptime_seconds": self.started.elapsed().as_secs(),
-                "draining": self.draining.load(Ordering::Relaxed),
+                "draining": self.stage.is_draining(),
                 "requests_in_flight": self.metrics.in_flight.get(),
                 "policy": {"revision": snapshot.revision, "hash": snapshot.hash},
                 "clusters": clusters,
@@ -226,10 +237,11 @@ impl AdminApp {
         };
         let snapshot = self.store.current();
         match explain(&snapshot.policy, head, body, &Live(&snapshot)).await {
-            Ok(trace) => json_answer(
-                StatusCode::OK,
-                &serde_json::to_value(&trace).unwrap_or(Value::Null),
-            ),
+            Ok(mut trace) => {
+                trace.revision = Some(snapshot.revision.to_string());
+                let trace = serde_json::to_value(&trace).unwrap_or(Value::Null);
+                json_answer(StatusCode::OK, &trace)
+            }
             Err(error) => answer(
                 error.status,
                 "application/json",
@@ -316,9 +328,7 @@ impl ServeHttp for AdminApp {
         let get = matches!(method, Method::GET | Method::HEAD);
         let post = method == Method::POST;
         match path.as_str() {
-            "/metrics" if get => {
-                answer(StatusCode::OK, Metrics::CONTENT_TYPE, self.metrics.render())
-            }
+            "/metrics" if get => self.scrape(),
             "/livez" if get => answer(StatusCode::OK, "text/plain", b"ok\n".to_vec()),
             "/readyz" if get => self.ready(),
             "/status" if get => self.status(),

@@ -117,6 +117,8 @@ pub(crate) struct Limits {
     pub headers: usize,
     /// Time for a client to send its whole body.
     pub body_timeout: HumanDuration,
+    /// Time for a client to take the next part of an answer; one that has stopped reading is disconnected.
+    pub(crate) write_timeout: HumanDuration,
     /// Time an idle client connection is kept.
     pub keepalive: HumanDuration,
     /// Requests on one client connection before it is closed; 0 = no limit.
@@ -132,6 +134,7 @@ impl Default for Limits {
             header_bytes: ByteSize::from_kib(64),
             headers: 96,
             body_timeout: HumanDuration::from_secs(60),
+            write_timeout: HumanDuration::from_secs(60),
             keepalive: HumanDuration::from_secs(75),
             keepalive_requests: 0,
             upstream_keepalive: 512,

@@ -82,11 +82,11 @@ pub(crate) fn main() -> ExitCode {
 
 /// Reads the bootstrap file and finds the policy file.
 pub(crate) fn read_bootstrap(files: &Files) -> Result<(Bootstrap, PathBuf), ConfigErrors> {
-    let loaded = config::load::<Bootstrap>(&files.config, &config::process_env)?;
-    let problems = loaded.value.problems();
-    if problems.has_errors() {
-        return Err(loaded.source.locate(problems));
-    }
+    let loaded = config::load(
+        &files.config,
+        &config::process_env,
+        &mut Bootstrap::problems,
+    )?;
     let bootstrap = loaded.value;
     let policy = match &files.policy {
         Some(policy) => policy.clone(),

@@ -8,9 +8,6 @@
 //! 2. for each try [`Cluster::pick`], [`Cluster::peer`], and [`Cluster::report`] of what came of
 //!    it; between tries [`Cluster::may_retry`].
 
-// To be removed with the first use of this module by the proxy.
-#![allow(dead_code, unused_imports)]
-
 mod admission;
 mod balance;
 mod clock;
@@ -32,19 +29,20 @@ pub(crate) use admission::{InFlight, Rejected};
 pub(crate) use config::ClusterConfig;
 pub(crate) use ejection::EjectionCause;
 pub(crate) use endpoint::{Endpoint, Picked};
-pub(crate) use observer::{ClusterObserver, NoObserver};
+pub(crate) use observer::ClusterObserver;
 pub(crate) use peer::ClusterError;
-pub(crate) use readiness::{ListedModel, State, Verdict};
+pub(crate) use readiness::{ListedModel, State};
 pub(crate) use reconcile::Clusters;
 pub(crate) use report::Outcome;
-pub(crate) use status::{ClusterStatus, EndpointStatus};
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use http::HeaderValue;
 use parking_lot::Mutex;
+use pingora::connectors::http::Connector;
 use pingora::upstreams::peer::HttpPeer;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -106,23 +104,14 @@ pub(crate) struct Offer {
 
 impl Cluster {
     /// Starts a cluster. `models` are the upstream names that the policy routes to it: each one's
-    /// readiness is asked for. The tasks run on `runtime`.
+    /// readiness is asked for. The tasks run on `runtime`. From `old` it takes over what is known
+    /// about endpoints at the same addresses, and their requests in flight.
     ///
     /// # Errors
     /// When a file that the configuration names cannot be used.
-    pub(crate) fn start(
-        config: ClusterConfig,
-        models: Vec<String>,
-        runtime: &Handle,
-        observer: Arc<dyn ClusterObserver>,
-    ) -> Result<Arc<Self>, ClusterError> {
-        Self::start_after(None, config, models, runtime, observer)
-    }
-
-    /// Starts a cluster that takes over from `old` what it knows about endpoints at the same
-    /// addresses, and their requests in flight.
     fn start_after(
         old: Option<&Self>,
+        connector: Arc<Connector>,
         config: ClusterConfig,
         models: Vec<String>,
         runtime: &Handle,
@@ -130,8 +119,7 @@ impl Cluster {
     ) -> Result<Arc<Self>, ClusterError> {
         let template = PeerTemplate::new(&config)?;
         let timeout = config.readiness.timeout.0;
-        let before = old.map(|old| &*old.prober);
-        let prober = Prober::new(before, template.clone(), models.clone(), timeout);
+        let prober = Prober::new(connector, template.clone(), models.clone(), timeout);
         let admission = match old {
             Some(old) if old.config.limits == config.limits => Arc::clone(&old.admission),
             _ => Arc::new(Admission::new(&config.limits)),
@@ -170,11 +158,6 @@ impl Cluster {
     /// Its configuration.
     pub(crate) fn config(&self) -> &ClusterConfig {
         &self.config
-    }
-
-    /// The upstream names of the models that the policy routes here.
-    pub(crate) fn models(&self) -> &[String] {
-        &self.models
     }
 
     /// Waits for a place in the cluster. Keep what this returns until the answer has ended.
@@ -313,12 +296,27 @@ impl Cluster {
     }
 
     /// Waits until [`Self::is_ready`].
+    #[allow(dead_code, reason = "for whoever prefers waiting to polling")]
     pub(crate) async fn ready(&self) {
         let mut changed = self.changed.subscribe();
         while !self.is_ready() {
             // The sender lives as long as `self`.
             let _ = changed.changed().await;
         }
+    }
+
+    /// Waits until a model can be served, or every endpoint has been asked and none can.
+    pub(crate) async fn settled(&self) {
+        const STEP: Duration = Duration::from_millis(5);
+        while !self.is_ready() && !self.is_asked() {
+            tokio::time::sleep(STEP).await;
+        }
+    }
+
+    fn is_asked(&self) -> bool {
+        let members = self.membership.lock();
+        let is_known = |e: &Arc<Endpoint>| e.probed.load().state != State::Unknown;
+        !members.endpoints.is_empty() && members.endpoints.iter().all(is_known)
     }
 
     /// The models that the reachable endpoints list, each once.

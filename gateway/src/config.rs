@@ -32,8 +32,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use commutator_plugins::problem::Severity;
+use commutator_plugins::problem::{Problems, Severity};
+use recover::Recovered;
 use serde::de::DeserializeOwned;
+use tree::Finding;
 
 mod de;
 mod de_hole;
@@ -66,6 +68,8 @@ pub(crate) struct Loaded<T> {
     pub(crate) value: T,
     /// Where everything stands, for placing what later checks find.
     pub(crate) source: Source,
+    /// What a check of the meaning warned about, with its places; empty if nothing.
+    pub(crate) warnings: ConfigErrors,
     /// Every file that was read: the configuration itself first, then those named by secrets.
     pub(crate) files: Vec<PathBuf>,
 }
@@ -78,18 +82,23 @@ pub(crate) fn process_env(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-/// Reads `path` as a `T`.
+/// Checks what `serde` cannot see: names that refer to each other, and the like.
+pub(crate) type Check<'a, T> = &'a mut dyn FnMut(&T) -> Problems;
+
+/// Reads `path` as a `T` and checks its meaning.
 ///
 /// # Errors
-/// Everything that is wrong with the file, not only the first mistake.
+/// Everything that is wrong with the file, not only the first mistake. The meaning is checked too where the only
+/// mistakes of form are unknown keys.
 pub(crate) fn load<T: DeserializeOwned>(
     path: &Path,
     env: Env<'_>,
+    check: Check<'_, T>,
 ) -> Result<Loaded<T>, ConfigErrors> {
     let name = path.display().to_string();
     match read_bounded(path, MAX_FILE) {
         Ok(bytes) => match String::from_utf8(bytes) {
-            Ok(text) => parse_at(&name, path, &text, env),
+            Ok(text) => parse_at(&name, path, &text, env, check),
             Err(error) => Err(not_utf8(&name, &error)),
         },
         Err(message) => Err(ConfigErrors::whole_file(&name, Severity::Error, message)),
@@ -101,12 +110,13 @@ pub(crate) fn load<T: DeserializeOwned>(
 ///
 /// # Errors
 /// Everything that is wrong with the text.
+#[cfg(test)]
 pub(crate) fn parse<T: DeserializeOwned>(
     name: &str,
     text: &str,
     env: Env<'_>,
 ) -> Result<Loaded<T>, ConfigErrors> {
-    parse_at(name, Path::new(name), text, env)
+    parse_at(name, Path::new(name), text, env, &mut |_| Problems::new())
 }
 
 fn parse_at<T: DeserializeOwned>(
@@ -114,24 +124,33 @@ fn parse_at<T: DeserializeOwned>(
     path: &Path,
     text: &str,
     env: Env<'_>,
+    check: Check<'_, T>,
 ) -> Result<Loaded<T>, ConfigErrors> {
     let (mut tree, mut found) = yaml::parse(text);
     if tree.is_usable() {
         expand::expand(&mut tree, text, env, &mut found);
     }
     let secrets = secret_file::Files::beside(path);
-    let value = if tree.is_usable() {
+    let recovered = if tree.is_usable() {
         recover::deserialize(&mut tree, &secrets, &mut found)
     } else {
-        None
+        Recovered {
+            value: None,
+            faithful: false,
+        }
     };
     let source = Source::new(name, text, tree);
-    match value {
-        Some(value) if found.is_empty() => {
+    if let (true, Some(value)) = (recovered.faithful, &recovered.value) {
+        found.extend(source.place(check(value)));
+    }
+    let is_error = |finding: &Finding| finding.severity == Severity::Error;
+    match recovered.value {
+        Some(value) if !found.iter().any(is_error) => {
             let mut files = vec![path.to_owned()];
             files.extend(secrets.into_read());
             Ok(Loaded {
                 value,
+                warnings: source.report(found),
                 source,
                 files,
             })

@@ -2,5 +2,6 @@
 
 pub(crate) mod drain;
 pub(crate) mod signals;
+pub(crate) mod stage;
 pub(crate) mod systemd;
 pub(crate) mod watch;

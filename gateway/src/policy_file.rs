@@ -28,6 +28,7 @@ pub(crate) struct PolicyFile {
     /// Sets of Dynamo frontends.
     pub clusters: Vec<ClusterConfig>,
     /// The models that clients and decisions can name.
+    #[serde(default)]
     pub models: Vec<ModelConfig>,
     /// Families of models by how reasoning is switched, besides the built-in ones.
     #[serde(default)]
@@ -35,7 +36,7 @@ pub(crate) struct PolicyFile {
     /// Model names by which a client leaves the choice to the policy.
     #[serde(default = "automatic_models")]
     pub automatic_models: Vec<String>,
-    /// The model for automatic requests that no decision matches. Default: the first model.
+    /// The model for automatic requests that no decision matches. Needed unless one decision always matches.
     #[serde(default)]
     pub default_model: Option<String>,
     /// A cluster for models that this policy does not name but its frontends serve. Without it such a model is

@@ -18,7 +18,6 @@ mod routes;
 
 use std::os::fd::RawFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -30,9 +29,10 @@ use pingora::upstreams::peer::HttpPeer;
 use pingora::{Error, ErrorSource, Result};
 
 use crate::bootstrap::Limits;
+use crate::lifecycle::stage::Stage;
 use crate::snapshot::Store;
 use crate::telemetry::access_log::AccessLog;
-use crate::telemetry::metrics::Metrics;
+use crate::telemetry::metrics::{InFlight, Metrics};
 use crate::telemetry::trace_context::TraceContext;
 
 pub(crate) use ctx::Ctx;
@@ -43,8 +43,8 @@ pub(crate) struct Gateway {
     metrics: Arc<Metrics>,
     access: AccessLog,
     limits: Limits,
-    /// Set when the process has been asked to end: `/health` says so, and connections are not kept.
-    draining: Arc<AtomicBool>,
+    /// On the way out `/health` says so, and connections are not kept.
+    stage: Arc<Stage>,
 }
 
 impl Gateway {
@@ -55,19 +55,19 @@ impl Gateway {
         metrics: Arc<Metrics>,
         access: AccessLog,
         limits: Limits,
-        draining: Arc<AtomicBool>,
+        stage: Arc<Stage>,
     ) -> Self {
         Self {
             store,
             metrics,
             access,
             limits,
-            draining,
+            stage,
         }
     }
 
     fn is_draining(&self) -> bool {
-        self.draining.load(Ordering::Relaxed)
+        self.stage.is_draining()
     }
 }
 
@@ -76,17 +76,17 @@ impl ProxyHttp for Gateway {
     type CTX = Ctx;
 
     fn new_ctx(&self) -> Ctx {
-        self.metrics.in_flight.inc();
-        Ctx::new(self.store.current())
+        Ctx::new(self.store.current(), InFlight::start(&self.metrics))
     }
 
     async fn early_request_filter(&self, session: &mut Session, ctx: &mut Ctx) -> Result<()> {
-        let keepalive = match self.is_draining() {
-            true => None,
-            false => Some(self.limits.keepalive.get().as_secs().max(1)),
-        };
+        // Pingora has looked at the client's wish already; HTTP/1.0 wants its connection closed unless it says otherwise.
+        let wanted = session.get_keepalive().is_some();
+        let keepalive = (wanted && !self.stage.is_leaving())
+            .then(|| self.limits.keepalive.get().as_secs().max(1));
         session.set_keepalive(keepalive);
         session.set_pipelining_enabled(true);
+        session.set_write_timeout(Some(self.limits.write_timeout.get()));
         let head = session.req_header();
         ctx.trace = TraceContext::continue_from(
             head.headers
@@ -219,8 +219,9 @@ impl ProxyHttp for Gateway {
 }
 
 impl Ctx {
-    fn new(snapshot: Arc<crate::snapshot::Snapshot>) -> Self {
+    fn new(snapshot: Arc<crate::snapshot::Snapshot>, counted: InFlight) -> Self {
         Self {
+            _counted: counted,
             snapshot,
             started: Instant::now(),
             id: String::new(),

@@ -4,7 +4,6 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use pingora::apps::HttpServerOptions;
@@ -17,7 +16,8 @@ use pingora::services::listening::Service;
 use crate::admin::AdminApp;
 use crate::bootstrap::Bootstrap;
 use crate::cluster::ClusterObserver;
-use crate::lifecycle::signals::Signals;
+use crate::lifecycle::signals::{Hangup, Signals};
+use crate::lifecycle::stage::Stage;
 use crate::lifecycle::{drain, systemd, watch};
 use crate::proxy::Gateway;
 use crate::snapshot::{LoadError, ReloadReport, Store};
@@ -82,7 +82,7 @@ impl Reloader {
         self.metrics
             .revision
             .set(i64::try_from(report.revision).unwrap_or(i64::MAX));
-        systemd::ready(&match report.ok {
+        systemd::reloaded(&match report.ok {
             true => format!("policy revision {}", report.revision),
             false => format!(
                 "policy revision {} (the file has mistakes)",
@@ -90,6 +90,14 @@ impl Reloader {
             ),
         });
         report
+    }
+
+    /// Whether the policy file still is what the active policy was made from.
+    #[must_use]
+    pub(crate) fn is_current(&self) -> bool {
+        let active = self.store.current();
+        std::fs::read_to_string(self.store.path())
+            .is_ok_and(|text| crate::snapshot::hash_of(&text) == active.hash)
     }
 
     /// The files whose change calls for a reload.
@@ -125,8 +133,12 @@ pub(crate) fn run(
         .build()?;
     let metrics = Arc::new(Metrics::new()?);
     let access = AccessLog::start(bootstrap.log.access);
-    let draining = Arc::new(AtomicBool::new(false));
+    let stage = Arc::new(Stage::default());
     let observer: Arc<dyn ClusterObserver> = Arc::clone(&metrics) as _;
+    let hangup = {
+        let _on = control.enter();
+        Hangup::listen()
+    };
     let store = Store::open(policy, control.handle().clone(), observer)?;
     metrics.revision.set(1);
     metrics.reloads.with_label_values(&["start", "ok"]).inc();
@@ -135,11 +147,20 @@ pub(crate) fn run(
         metrics: Arc::clone(&metrics),
     });
 
+    // Before `bootstrap`, which in an upgrade waits for the old process: a change meanwhile must not be missed.
+    if bootstrap.reload.watch {
+        watch::start(Arc::clone(&reloader), bootstrap.reload.settle.get());
+    }
+    if options.upgrade {
+        // The old process serves on meanwhile. Requests reach this one as soon as it has the listeners: by then it
+        // should know which frontends are ready.
+        control.block_on(store.current().settled());
+    }
+
     let mut server = Server::new_with_opt_and_conf(
-        options.upgrade.then(|| {
-            let mut opt = Opt::default();
-            opt.upgrade = true;
-            opt
+        options.upgrade.then(|| Opt {
+            upgrade: true,
+            ..Opt::default()
         }),
         server_conf(&bootstrap),
     );
@@ -149,7 +170,7 @@ pub(crate) fn run(
         Arc::clone(&metrics),
         access.clone(),
         bootstrap.limits.clone(),
-        Arc::clone(&draining),
+        Arc::clone(&stage),
     );
     add_data(&mut server, &bootstrap, gateway)?;
     add_admin(
@@ -159,27 +180,34 @@ pub(crate) fn run(
             Arc::clone(&store),
             Arc::clone(&reloader),
             Arc::clone(&metrics),
-            Arc::clone(&draining),
+            Arc::clone(&stage),
             bootstrap.admin.clone(),
             control.handle().clone(),
         ),
     );
-    if bootstrap.reload.watch {
-        watch::start(Arc::clone(&reloader), bootstrap.reload.settle.get());
-    }
-    drain::exit_when_idle(server.watch_execution_phase(), metrics, access);
+    drain::exit_when_idle(
+        server.watch_execution_phase(),
+        bootstrap.shutdown.grace.get(),
+        Arc::clone(&stage),
+        metrics,
+        access.clone(),
+    );
     control.spawn(announce(
         Arc::clone(&store),
         options.wait_for_upstream,
         bootstrap.clone(),
+        Arc::clone(&stage),
     ));
     server.run(RunArgs {
         shutdown_signal: Box::new(Signals {
             reloader,
-            draining,
+            stage,
             upgrade_socket: bootstrap.upgrade_socket.clone(),
+            hangup,
         }),
     });
+    tracing::warn!("ending with requests in flight");
+    access.flush();
     std::process::exit(0);
 }
 
@@ -191,7 +219,8 @@ fn server_conf(bootstrap: &Bootstrap) -> ServerConf {
     ServerConf {
         threads,
         work_stealing: true,
-        grace_period_seconds: Some(bootstrap.shutdown.grace.get().as_secs()),
+        // `drain` ends the process before, unless something hangs.
+        grace_period_seconds: Some((bootstrap.shutdown.grace.get() + drain::LAST_WORDS).as_secs()),
         graceful_shutdown_timeout_seconds: Some(1),
         upgrade_sock: bootstrap.upgrade_socket.display().to_string(),
         upstream_keepalive_pool_size: bootstrap.limits.upstream_keepalive,
@@ -239,10 +268,11 @@ fn add_data(
             message,
         };
         for path in [&tls.certificate, &tls.key] {
-            std::fs::metadata(path).map_err(|e| failed(format!("{}: {e}", path.display())))?;
+            std::fs::read(path).map_err(|e| failed(format!("{}: {e}", path.display())))?;
         }
         let certificate = tls.certificate.display().to_string();
         let key = tls.key.display().to_string();
+        check_certificate(&certificate, &key).map_err(failed)?;
         let mut settings =
             TlsSettings::intermediate(&certificate, &key).map_err(|e| failed(e.to_string()))?;
         settings.enable_h2();
@@ -250,6 +280,21 @@ fn add_data(
     }
     server.add_service(service);
     Ok(())
+}
+
+/// Pingora panics, in a thread of its own, over a certificate or key that cannot be used; find out first.
+fn check_certificate(certificate: &str, key: &str) -> Result<(), String> {
+    use pingora::tls;
+    tls::install_default_crypto_provider();
+    let unusable = || format!("{certificate} and {key} hold no certificate and private key in PEM");
+    let found = tls::load_certs_and_key_files(certificate, key).map_err(|_| unusable())?;
+    let (chain, private) = found.ok_or_else(unusable)?;
+    let versions = [&tls::version::TLS12, &tls::version::TLS13];
+    tls::ServerConfig::builder_with_protocol_versions(&versions)
+        .with_no_client_auth()
+        .with_single_cert(chain, private)
+        .map(drop)
+        .map_err(|error| format!("{certificate} and {key}: {error}"))
 }
 
 fn add_admin(server: &mut Server, bootstrap: &Bootstrap, app: AdminApp) {
@@ -260,10 +305,20 @@ fn add_admin(server: &mut Server, bootstrap: &Bootstrap, app: AdminApp) {
 }
 
 /// Tells the service manager when the gateway is ready, and that it lives.
-async fn announce(store: Arc<Store>, wait_for_upstream: bool, bootstrap: Bootstrap) {
+async fn announce(
+    store: Arc<Store>,
+    wait_for_upstream: bool,
+    bootstrap: Bootstrap,
+    stage: Arc<Stage>,
+) {
     let data = bootstrap.listeners.first().map(|listener| listener.address);
+    let stage = &stage;
     let answers = move || async move {
         let Some(mut address) = data else { return true };
+        if stage.is_leaving() {
+            // Its listeners are closed, as they should be.
+            return true;
+        }
         if address.ip().is_unspecified() {
             address.set_ip(match address {
                 SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use commutator_plugins::policy::Policy;
+use commutator_plugins::problem::Problems;
 use commutator_plugins::registry::BuildContext;
 use parking_lot::Mutex;
 use serde::Serialize;
@@ -13,6 +14,9 @@ use serde::Serialize;
 use crate::cluster::{Cluster, ClusterError, ClusterObserver, Clusters};
 use crate::config::{self, ConfigErrors};
 use crate::policy_file::PolicyFile;
+
+/// How long a new snapshot waits for its clusters' first probes.
+const SETTLE: Duration = Duration::from_secs(3);
 
 /// Policy and clusters of one revision. A request keeps the snapshot it began with.
 pub(crate) struct Snapshot {
@@ -40,6 +44,24 @@ impl Snapshot {
     pub(crate) fn cluster(&self, name: &str) -> Option<&Arc<Cluster>> {
         self.clusters.get(name)
     }
+
+    /// Waits until it is known of every cluster whether it is ready, for [`SETTLE`] at most.
+    pub(crate) async fn settled(&self) {
+        let all = async {
+            for cluster in self.clusters.iter() {
+                cluster.settled().await;
+            }
+        };
+        if tokio::time::timeout(SETTLE, all).await.is_err() {
+            tracing::warn!("the readiness of some frontends is not known yet");
+        }
+    }
+}
+
+/// The hash of a policy file's text, which a byte order mark is no part of.
+pub(crate) fn hash_of(text: &str) -> String {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    format!("{:016x}", xxhash_rust::xxh3::xxh3_64(text.as_bytes()))
 }
 
 /// A policy file that parsed, checked and compiled.
@@ -59,44 +81,23 @@ impl Checked {
     /// # Errors
     /// Every mistake in the file at once, with its place.
     pub(crate) fn read(path: &Path) -> Result<Self, ConfigErrors> {
-        let loaded = config::load::<PolicyFile>(path, &config::process_env)?;
-        let file = loaded.value;
-        let names: Vec<&str> = file.clusters.iter().map(|c| c.name.as_str()).collect();
-        let mut problems = file.problems();
-        for (index, cluster) in file.clusters.iter().enumerate() {
-            problems.extend_under(&format!("clusters[{index}]"), cluster.check());
-        }
-        let routing = file.routing();
-        let families = routing.families();
-        let context = BuildContext {
-            families: &families,
-            models: &routing.models,
-        };
-        let policy = match Policy::compile(&routing, &names, &context) {
-            Ok(policy) => Some(policy),
-            Err(found) => {
-                problems.extend(found);
-                None
-            }
-        };
-        let (Some(policy), false) = (policy, problems.has_errors()) else {
-            return Err(loaded.source.locate(problems));
-        };
-        problems.extend(policy.warnings().clone());
-        let warnings = if problems.is_empty() {
-            Vec::new()
-        } else {
-            vec![loaded.source.locate(problems).to_string()]
-        };
+        let mut compiled = None;
+        let loaded = config::load(path, &config::process_env, &mut |file: &PolicyFile| {
+            let (policy, problems) = compile(file);
+            compiled = policy;
+            problems
+        })?;
+        // Without mistakes there is a policy; its absence would be one of ours.
+        let policy = compiled.ok_or_else(|| loaded.source.unexplained())?;
         Ok(Self {
-            hash: format!(
-                "{:016x}",
-                xxhash_rust::xxh3::xxh3_64(loaded.source.text().as_bytes())
-            ),
-            file,
+            hash: hash_of(loaded.source.text()),
+            file: loaded.value,
             policy,
             files: loaded.files,
-            warnings,
+            warnings: match loaded.warnings.is_empty() {
+                true => Vec::new(),
+                false => vec![loaded.warnings.to_string()],
+            },
         })
     }
 
@@ -121,6 +122,32 @@ impl Checked {
             self.file.decisions.len(),
         )
     }
+}
+
+/// Checks the meaning of a policy file and compiles it; there is a policy where no problem is an error.
+fn compile(file: &PolicyFile) -> (Option<Policy>, Problems) {
+    let mut problems = file.problems();
+    for (index, cluster) in file.clusters.iter().enumerate() {
+        problems.extend_under(&format!("clusters[{index}]"), cluster.check());
+    }
+    let names: Vec<&str> = file.clusters.iter().map(|c| c.name.as_str()).collect();
+    let routing = file.routing();
+    let families = routing.families();
+    let context = BuildContext {
+        families: &families,
+        models: &routing.models,
+    };
+    let policy = match Policy::compile(&routing, &names, &context) {
+        Ok(policy) => {
+            problems.extend(policy.warnings().clone());
+            Some(policy)
+        }
+        Err(found) => {
+            problems.extend(found);
+            None
+        }
+    };
+    (policy, problems)
 }
 
 /// Why a policy cannot be used.
@@ -281,13 +308,17 @@ impl Store {
     fn load(&self, old: &Snapshot) -> Result<Snapshot, LoadError> {
         let checked = Checked::read(&self.path)?;
         let revision = old.revision + 1;
-        Ok(build(
+        let new = build(
             checked,
             revision,
             Some(&old.clusters),
             &self.runtime,
             &self.observer,
-        )?)
+        )?;
+        // The old policy serves meanwhile. A cluster that this reload starts has not asked its frontends for their
+        // models yet: requests would be told that there is none.
+        self.runtime.block_on(new.settled());
+        Ok(new)
     }
 }
 
@@ -321,3 +352,6 @@ fn build(
         warnings: checked.warnings,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,9 +4,18 @@ pub(crate) mod access_log;
 pub(crate) mod metrics;
 pub(crate) mod trace_context;
 
+use tracing::{Level, Metadata};
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use crate::bootstrap::Log;
+
+/// Below this level Pingora logs requests as they came: credentials and prompts, which belong in no log.
+fn is_harmless(metadata: &Metadata<'_>) -> bool {
+    *metadata.level() <= Level::INFO || !metadata.target().starts_with("pingora")
+}
 
 /// Sends messages to standard error. `RUST_LOG` wins over the configured level.
 pub(crate) fn init_logging(log: &Log) {
@@ -20,9 +29,11 @@ pub(crate) fn init_logging(log: &Log) {
         .with_writer(std::io::stderr)
         .with_target(true);
     let result = if log.json {
-        builder.json().try_init()
+        let subscriber = builder.json().finish();
+        subscriber.with(filter_fn(is_harmless)).try_init()
     } else {
-        builder.with_ansi(false).try_init()
+        let subscriber = builder.with_ansi(false).finish();
+        subscriber.with(filter_fn(is_harmless)).try_init()
     };
     if let Err(error) = result {
         eprintln!("no log: {error}");

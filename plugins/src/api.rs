@@ -38,7 +38,7 @@ impl Api {
             "messages/count_tokens" => Self::CountTokens,
             "rerank" => Self::Rerank,
             "classify" => Self::Classify,
-            "" => return None,
+            _ if !is_plain(rest) => return None,
             _ => Self::Other,
         })
     }
@@ -67,4 +67,15 @@ impl Api {
             Self::ChatCompletions | Self::Completions | Self::Responses | Self::Messages
         )
     }
+}
+
+/// Is the path made of plain segments? One with `..`, an empty segment or an escape could mean another path to the
+/// frontend than to the gateway.
+fn is_plain(path: &str) -> bool {
+    path.split('/').all(|segment| {
+        !matches!(segment, "" | "." | "..")
+            && segment
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'~'))
+    })
 }

@@ -141,9 +141,13 @@ pub(crate) async fn explain(
     let api = Api::of_path(&head.path).unwrap_or(Api::Other);
     let mut exchange = policy.begin("explain".to_owned(), head, api, body)?;
     let mut trace = Trace::default();
-    // The flow's end is in the trace, errors too.
-    let _ = policy
+    let end = policy
         .run(&mut exchange, environment, Some(&mut trace))
         .await;
-    Ok(trace)
+    match end {
+        // Refused before there was anything to trace: an unknown model.
+        Err(error) if trace.model.is_none() => Err(error),
+        // The flow's end is in the trace, a plugin's error too.
+        _ => Ok(trace),
+    }
 }

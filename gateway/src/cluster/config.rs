@@ -4,10 +4,8 @@ mod balance;
 mod endpoints;
 mod rules;
 
-pub(crate) use balance::{Balance, ConsistentHash, HashKey, PromptPrefix};
-pub(crate) use endpoints::{
-    DnsEndpoints, EndpointsConfig, FileEndpoints, SrvEndpoints, StaticEndpoint,
-};
+pub(crate) use balance::{Balance, HashKey, PromptPrefix};
+pub(crate) use endpoints::EndpointsConfig;
 
 use std::path::PathBuf;
 

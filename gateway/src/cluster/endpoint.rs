@@ -149,11 +149,6 @@ impl Picked {
     pub(crate) fn addr(&self) -> SocketAddr {
         self.endpoint.addr
     }
-
-    /// Its configured weight.
-    pub(crate) fn weight(&self) -> u32 {
-        self.endpoint.weight()
-    }
 }
 
 impl Drop for Picked {

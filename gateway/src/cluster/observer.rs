@@ -32,9 +32,3 @@ pub(crate) trait ClusterObserver: Send + Sync {
     /// A retry was granted or refused by the budget.
     fn retry(&self, _cluster: &str, _granted: bool) {}
 }
-
-/// Hears nothing.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct NoObserver;
-
-impl ClusterObserver for NoObserver {}

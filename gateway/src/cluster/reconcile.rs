@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use pingora::connectors::http::Connector;
 use tokio::runtime::Handle;
 
 use super::peer::{ClusterError, host_name};
@@ -26,6 +27,10 @@ impl Clusters {
         runtime: &Handle,
         observer: &Arc<dyn ClusterObserver>,
     ) -> Result<Self, ClusterError> {
+        // One for all: idle connections of a connector outlive it, so one for each new cluster would pile them up.
+        let connector = old
+            .and_then(|old| old.0.values().next())
+            .map_or_else(|| Arc::new(Connector::new(None)), |c| c.prober.connector());
         let mut clusters = BTreeMap::new();
         for (config, mut models) in configs {
             models.sort_unstable();
@@ -40,7 +45,8 @@ impl Clusters {
                     let before = before.filter(|before| is_same_service(&before.config, &config));
                     let before = before.map(|before| &**before);
                     let observer = Arc::clone(observer);
-                    Cluster::start_after(before, config, models, runtime, observer)?
+                    let connector = Arc::clone(&connector);
+                    Cluster::start_after(before, connector, config, models, runtime, observer)?
                 }
             };
             clusters.insert(name, cluster);

@@ -3,6 +3,7 @@
 mod failing;
 pub(super) mod frontend;
 mod lifecycle;
+mod observing;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -14,12 +15,36 @@ use tokio::runtime::Handle;
 use super::*;
 use frontend::Frontend;
 
+/// Hears nothing.
+pub(super) struct NoObserver;
+
+impl ClusterObserver for NoObserver {}
+
+impl Cluster {
+    fn start(
+        config: ClusterConfig,
+        models: Vec<String>,
+        runtime: &Handle,
+        observer: Arc<dyn ClusterObserver>,
+    ) -> Result<Arc<Self>, ClusterError> {
+        Self::start_after(
+            None,
+            Arc::new(Connector::new(None)),
+            config,
+            models,
+            runtime,
+            observer,
+        )
+    }
+}
+
 /// The configuration of a cluster of these frontends that looks often, with `change` on top.
 pub(super) fn config(addrs: &[SocketAddr], change: Value) -> ClusterConfig {
     let mut value = json!({
         "name": "c",
         "endpoints": {"static": addrs},
         "readiness": {"interval": "20ms", "timeout": "5s", "failure_threshold": 1},
+        "slow_start": {"window": "1h"},
     });
     for (key, new) in change.as_object().unwrap() {
         value[key] = new.clone();

@@ -75,24 +75,21 @@ impl ConfigErrors {
         }])
     }
 
-    /// Whether the configuration must not be used.
-    pub(crate) fn has_errors(&self) -> bool {
-        self.count(Severity::Error) > 0
-    }
-
     /// Whether nothing at all was found.
     pub(crate) fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// In the order of the file.
-    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
-        self.0.iter()
+    /// Whether the configuration must not be used.
+    #[cfg(test)]
+    pub(crate) fn has_errors(&self) -> bool {
+        self.count(Severity::Error) > 0
     }
 
-    /// Adds what was found in another file.
-    pub(crate) fn extend(&mut self, other: ConfigErrors) {
-        self.0.extend(other.0);
+    /// In the order of the file.
+    #[cfg(test)]
+    pub(crate) fn iter(&self) -> std::slice::Iter<'_, Diagnostic> {
+        self.0.iter()
     }
 
     fn count(&self, severity: Severity) -> usize {

@@ -27,17 +27,33 @@ const MAX_RUNS: usize = 1000;
 /// Nodes read over all readings, so that a huge file is not read a thousand times.
 const MAX_WORK: usize = 1_000_000;
 
-/// Reads the tree as a `T`, and adds everything that is wrong to `found`. `None` if anything is.
+/// What could be read.
+pub(super) struct Recovered<T> {
+    /// `None` if nothing could be made of the file.
+    pub(super) value: Option<T>,
+    /// No value in it was made up: at most keys that nobody knows were left out, so that its meaning can be
+    /// checked although the file is wrong.
+    pub(super) faithful: bool,
+}
+
+/// Reads the tree as a `T`, and adds everything that is wrong to `found`. If that is nothing, there is a value.
 pub(super) fn deserialize<T: DeserializeOwned>(
     tree: &mut Tree,
     secrets: &Files,
     found: &mut Vec<Finding>,
-) -> Option<T> {
-    let root = tree.root?;
+) -> Recovered<T> {
+    let mut recovered = Recovered {
+        value: None,
+        faithful: found.is_empty(),
+    };
+    let Some(root) = tree.root else {
+        return recovered;
+    };
     let mut recovery = Recovery {
         tree,
         found,
         excused: HashSet::new(),
+        guessed: false,
     };
     let runs = (MAX_WORK / recovery.tree.nodes.len().max(1)).clamp(20, MAX_RUNS);
     let mut left = true;
@@ -47,7 +63,11 @@ pub(super) fn deserialize<T: DeserializeOwned>(
             secrets,
         };
         let error = match reader.read(root, PhantomData::<T>) {
-            Ok(value) => return recovery.found.is_empty().then_some(value),
+            Ok(value) => {
+                recovered.value = Some(value);
+                recovered.faithful &= !recovery.guessed;
+                return recovered;
+            }
             Err(error) => error,
         };
         if recovery.found.len() >= MAX_FINDINGS {
@@ -66,7 +86,7 @@ pub(super) fn deserialize<T: DeserializeOwned>(
         let message = "cannot be read as this kind of configuration";
         found.push(Finding::error(tree.point(root), message));
     }
-    None
+    recovered
 }
 
 struct Recovery<'a> {
@@ -74,6 +94,8 @@ struct Recovery<'a> {
     found: &'a mut Vec<Finding>,
     /// Missing fields that are there, but misspelt: one mistake, not two.
     excused: HashSet<(NodeId, &'static str)>,
+    /// Some value was made up or left out.
+    guessed: bool,
 }
 
 impl Recovery<'_> {
@@ -132,12 +154,14 @@ impl Recovery<'_> {
         if !self.excused.contains(&(map, field)) {
             self.record(At::Node(map), &What::Missing(field));
         }
+        self.guessed = true;
         self.tree.nodes[map].phantoms.push((field, 0));
         true
     }
 
     /// The next weaker reading of a node. The root cannot be left out.
     fn lower(&mut self, id: NodeId) -> bool {
+        self.guessed = true;
         let is_root = self.tree.nodes[id].parent.is_none();
         let next = match self.tree.nodes[id].status {
             Status::Live => Status::Hole(0),

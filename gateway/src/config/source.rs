@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use commutator_plugins::problem::Problems;
+use commutator_plugins::problem::{Problems, Severity};
 
 use super::{
     error::{ConfigErrors, Diagnostic},
@@ -49,14 +49,9 @@ impl Source {
         &self.text
     }
 
-    /// The name that messages show.
-    pub(crate) fn name(&self) -> &str {
-        &self.name
-    }
-
     /// Places what a check of the meaning found: at the value of each path, or at what is nearest above it.
-    pub(crate) fn locate(&self, problems: Problems) -> ConfigErrors {
-        let findings = problems.into_iter().map(|problem| {
+    pub(super) fn place(&self, problems: Problems) -> impl Iterator<Item = Finding> {
+        problems.into_iter().map(|problem| {
             let node = path::find(&self.tree, &problem.path);
             Finding {
                 span: node.map_or_else(Span::default, |id| self.tree.point(id)),
@@ -65,8 +60,19 @@ impl Source {
                 hint: problem.hint,
                 severity: problem.severity,
             }
-        });
-        self.report(findings.collect())
+        })
+    }
+
+    /// For what cannot happen: a file without a mistake that is not usable all the same.
+    pub(crate) fn unexplained(&self) -> ConfigErrors {
+        let message = "cannot be used, for a reason that is not known: please report this";
+        ConfigErrors::whole_file(&self.name, Severity::Error, message.to_owned())
+    }
+
+    /// [`Source::place`] as a report of its own.
+    #[cfg(test)]
+    pub(crate) fn locate(&self, problems: Problems) -> ConfigErrors {
+        self.report(self.place(problems).collect())
     }
 
     /// Sorts, drops repetitions (an aliased value is read several times) and adds the snippets.

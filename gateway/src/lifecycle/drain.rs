@@ -1,11 +1,13 @@
 //! The end: as soon as the last request is done, not when the grace period is over.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pingora::server::ExecutionPhase;
 use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
 
+use super::stage::Stage;
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::Metrics;
 
@@ -13,31 +15,40 @@ use crate::telemetry::metrics::Metrics;
 const QUIET: Duration = Duration::from_millis(300);
 const STEP: Duration = Duration::from_millis(25);
 
+/// How long the last streams get, after the grace period, to be ended in good order.
+pub(crate) const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// Waits (on a thread of its own) until Pingora has stopped accepting and no request is left, then ends the process.
-/// Pingora itself sleeps through the whole grace period even when idle.
+/// Pingora itself sleeps through the whole grace period even when idle. After `grace`, what still runs is told to end.
 pub(crate) fn exit_when_idle(
-    mut phases: Receiver<ExecutionPhase>,
+    phases: Receiver<ExecutionPhase>,
+    grace: Duration,
+    stage: Arc<Stage>,
     metrics: Arc<Metrics>,
     access: AccessLog,
 ) {
     let spawned = std::thread::Builder::new()
         .name("drain".to_owned())
         .spawn(move || {
-            loop {
-                match phases.blocking_recv() {
-                    Ok(ExecutionPhase::ShutdownGracePeriod) => break,
-                    Ok(_) | Err(tokio::sync::broadcast::error::RecvError::Lagged(_)) => {}
-                    Err(tokio::sync::broadcast::error::RecvError::Closed) => return,
-                }
+            if !wait_for_grace_period(phases) {
+                return;
             }
+            let end = Instant::now() + grace;
+            let mut is_over = false;
             let mut quiet = Duration::ZERO;
             while quiet < QUIET {
                 std::thread::sleep(STEP);
-                quiet = if metrics.in_flight.get() == 0 {
+                let running = metrics.in_flight.get();
+                quiet = if running == 0 {
                     quiet + STEP
                 } else {
                     Duration::ZERO
                 };
+                if running > 0 && !is_over && Instant::now() >= end {
+                    tracing::warn!(running, "the grace period is over, ending what still runs");
+                    stage.end_grace();
+                    is_over = true;
+                }
             }
             tracing::info!("idle, ending");
             access.flush();
@@ -45,5 +56,16 @@ pub(crate) fn exit_when_idle(
         });
     if let Err(error) = spawned {
         tracing::warn!(%error, "no drain thread: the whole grace period will be waited for");
+    }
+}
+
+/// False when the server ended otherwise.
+fn wait_for_grace_period(mut phases: Receiver<ExecutionPhase>) -> bool {
+    loop {
+        match phases.blocking_recv() {
+            Ok(ExecutionPhase::ShutdownGracePeriod) => return true,
+            Ok(_) | Err(RecvError::Lagged(_)) => {}
+            Err(RecvError::Closed) => return false,
+        }
     }
 }

@@ -36,38 +36,56 @@ fn follow(reloader: &Reloader, settle: Duration) {
         .inspect_err(|error| tracing::warn!(%error, "no file events: polling only"))
         .ok();
     let mut watched = BTreeSet::new();
-    let mut known = fingerprint(&reloader.files());
+    // What was loaded before there was a watcher may have changed since.
+    let mut known = None;
     loop {
-        watch_directories(watcher.as_mut(), &reloader.files(), &mut watched);
-        wait(&events, settle);
-        let now = fingerprint(&reloader.files());
-        if now == known {
+        let files = reloader.files();
+        watch_directories(watcher.as_mut(), &files, &mut watched);
+        let now = fingerprint(&files);
+        if known.is_none() && reloader.is_current() {
+            known = Some(now);
+        }
+        if known == Some(now) {
+            wait(&events, settle);
             continue;
         }
-        let before = reloader.files();
         reloader.reload("file");
         let after = reloader.files();
         // What was hashed before the reload, so that a change during it is not missed; a new policy may refer to
         // other files.
-        known = if after == before {
+        known = Some(if after == files {
             now
         } else {
             fingerprint(&after)
-        };
+        });
     }
 }
 
 /// Watches directories, not files: editors and Kubernetes put a new file (or link) in the old one's place. With
-/// Kubernetes the file itself is a link to `..data/FILE`, and `..data`, a link beside it, is what is replaced.
+/// Kubernetes the file itself is a link to `..data/FILE`, and `..data`, a link beside it, is what is replaced. Where
+/// a file is a link into another directory, that one is watched too.
 fn watch_directories(
     watcher: Option<&mut RecommendedWatcher>,
     files: &[PathBuf],
     watched: &mut BTreeSet<PathBuf>,
 ) {
     let Some(watcher) = watcher else { return };
+    let mut wanted = BTreeSet::new();
     for file in files {
-        let parent = file.parent().filter(|p| !p.as_os_str().is_empty());
-        let directory = parent.unwrap_or(Path::new(".")).to_path_buf();
+        wanted.insert(directory_of(file));
+        if let Ok(target) = file.canonicalize() {
+            wanted.insert(directory_of(&target));
+        }
+    }
+    watched.retain(|directory| {
+        let keep = wanted.contains(directory);
+        if !keep {
+            // Fails where the directory is gone, and the watch with it.
+            let _ = watcher.unwatch(directory);
+        }
+        keep
+    });
+    for directory in wanted {
         if watched.contains(&directory) {
             continue;
         }
@@ -78,6 +96,11 @@ fn watch_directories(
             Err(error) => tracing::warn!(directory = %directory.display(), %error, "not watched"),
         }
     }
+}
+
+fn directory_of(file: &Path) -> PathBuf {
+    let parent = file.parent().filter(|p| !p.as_os_str().is_empty());
+    parent.unwrap_or(Path::new(".")).to_path_buf()
 }
 
 /// Until something happened and then nothing for `settle` (at most ten times that), or until the next poll.

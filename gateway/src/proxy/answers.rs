@@ -1,6 +1,6 @@
 //! Answers that the gateway writes itself.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use commutator_plugins::answer::{self, AnswerContext};
@@ -8,7 +8,7 @@ use commutator_plugins::api::Api;
 use commutator_plugins::api_error::ApiError;
 use commutator_plugins::exchange::{Exchange, HeaderChange};
 use commutator_plugins::plugin::{Reply, ResponsePath};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
 use pingora::proxy::{FailToProxy, Session};
@@ -49,6 +49,9 @@ impl From<answer::Answer> for Own {
 impl Gateway {
     /// Writes an answer whole; the connection lives on.
     pub(super) async fn own(&self, session: &mut Session, ctx: &Ctx, own: Own) -> Result<bool> {
+        if self.stage.is_leaving() {
+            session.set_keepalive(None);
+        }
         let head_only = session.req_header().method == Method::HEAD;
         let mut head = ResponseHeader::build(own.status, Some(8))?;
         for (name, value) in &own.headers {
@@ -72,7 +75,8 @@ impl Gateway {
         error: &ApiError,
     ) -> Result<bool> {
         self.count_error(ctx, error);
-        if !body_is_read(session) {
+        let unread = !body_is_read(session);
+        if unread {
             // The rest of the body would be taken for the next request.
             session.set_keepalive(None);
         }
@@ -80,7 +84,12 @@ impl Gateway {
         if ctx.snapshot.file.headers != HeadersMode::Off {
             mark(&mut own.headers, ResponsePath::Error);
         }
-        self.own(session, ctx, own).await
+        let done = self.own(session, ctx, own).await?;
+        if unread && session.req_header().version < Version::HTTP_2 {
+            // Both bounds stand in `linger`; how it ends makes no difference.
+            let _ = tokio::time::timeout(LINGER, linger(session)).await;
+        }
+        Ok(done)
     }
 
     /// What a plugin answered instead of a frontend.
@@ -222,6 +231,20 @@ fn is_stream(head: &ResponseHeader) -> bool {
         .is_some_and(|value| value.as_bytes().starts_with(b"text/event-stream"))
 }
 
+/// How long the rest of a refused body is read.
+const LINGER: Duration = Duration::from_secs(5);
+/// How long a client may pause in it.
+const LINGER_PAUSE: Duration = Duration::from_secs(1);
+
+/// Reads what a refused client still sends. Closing on unread bytes resets the connection, and a client that is
+/// writing would learn of the reset instead of the answer (nginx's lingering close).
+async fn linger(session: &mut Session) {
+    let session = &mut session.downstream_session;
+    while let Ok(Ok(Some(_))) =
+        tokio::time::timeout(LINGER_PAUSE, session.read_request_body()).await
+    {}
+}
+
 fn body_is_read(session: &mut Session) -> bool {
     session.downstream_session.is_body_done()
 }
@@ -266,6 +289,7 @@ fn known_code(error: &ApiError) -> &'static str {
         "upstream_disconnected",
         "upstream_timeout",
         "plugin_failed",
+        "shutting_down",
         "internal_error",
     ];
     KNOWN

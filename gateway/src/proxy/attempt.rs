@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use http::StatusCode;
 use pingora::http::ResponseHeader;
 use pingora::proxy::Session;
 use pingora::upstreams::peer::HttpPeer;
@@ -10,7 +11,7 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 use super::Gateway;
 use super::ctx::{Ctx, Flight};
 use super::deadline::{FIRST_BYTE, STREAM_IDLE, TOTAL};
-use super::fail::{NO_UPSTREAM, OVERLOADED, TRY_ANOTHER};
+use super::fail::{NO_UPSTREAM, OVERLOADED, SHUTTING_DOWN, TRY_ANOTHER};
 use crate::cluster::Outcome;
 use crate::cluster::config::Protocol;
 use crate::snapshot::Snapshot;
@@ -32,7 +33,9 @@ impl Gateway {
                 .pick(upstream, flight.hash_key, &flight.tried);
             match picked {
                 Ok(picked) => {
-                    let peer = flight.cluster.peer(picked.endpoint());
+                    let mut peer = flight.cluster.peer(picked.endpoint());
+                    // The replay session's deadlines tell the first byte from a pause; this one does not.
+                    peer.options.read_timeout = None;
                     flight.tried.push(picked.addr());
                     flight.picked = Some(picked);
                     flight.attempts += 1;
@@ -53,6 +56,11 @@ impl Gateway {
 
     /// Looks at an answer's head before the client sees anything of it.
     pub(super) fn judge_head(&self, head: &mut ResponseHeader, ctx: &mut Ctx) -> Result<()> {
+        if head.status == StatusCode::SWITCHING_PROTOCOLS {
+            // Nobody asked for that: `upgrade` never goes upstream.
+            let why = "the frontend switches protocols unasked";
+            return Err(Error::explain(ErrorType::InvalidHTTPHeader, why).into_up());
+        }
         if head.status.is_informational() {
             return Ok(());
         }
@@ -124,6 +132,11 @@ impl Gateway {
             error.set_retry(false);
             return error;
         }
+        if etype == SHUTTING_DOWN {
+            self.settle_attempt(flight, "shutting_down");
+            error.set_retry(false);
+            return error;
+        }
         if *error.esource() != ErrorSource::Upstream {
             error.set_retry(false);
             return error;
@@ -133,14 +146,14 @@ impl Gateway {
             error.set_retry(false);
             return error;
         }
-        // A connection from the pool that the frontend had closed meanwhile says nothing about the frontend.
-        let stale = reused && flight.tried.len() <= 1;
-        if stale
-            && matches!(
-                etype,
-                ErrorType::ConnectionClosed | ErrorType::WriteError | ErrorType::ReadError
-            )
-        {
+        // A connection from the pool that the frontend had closed meanwhile says nothing about the frontend: it gets
+        // one more chance, but only one, as the pool may hold more connections of a frontend that died.
+        let broken = matches!(
+            etype,
+            ErrorType::ConnectionClosed | ErrorType::WriteError | ErrorType::ReadError
+        );
+        if reused && broken && !flight.stale {
+            flight.stale = true;
             flight.tried.pop();
             self.settle_attempt(flight, "stale_connection");
         } else {

@@ -22,6 +22,8 @@ use crate::telemetry::trace_context::TraceContext;
 
 /// One request.
 pub(crate) struct Ctx {
+    /// Keeps the process from ending as idle.
+    pub(super) _counted: crate::telemetry::metrics::InFlight,
     /// The policy and clusters it began with.
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) started: Instant,
@@ -49,8 +51,7 @@ pub(super) struct Record {
     pub(super) decision: Option<Arc<str>>,
     pub(super) confidence: f32,
     pub(super) response_path: Option<ResponsePath>,
-    /// Microseconds from the head to the end of signals, decision and plugins; the body's arrival is in it.
-    pub(super) ingest_us: u64,
+    /// Signals, decision and plugins, and waiting for a slot.
     pub(super) policy_us: u64,
     pub(super) queue_us: u64,
     pub(super) code: Option<&'static str>,
@@ -65,7 +66,7 @@ pub(super) struct Flight {
     pub(super) deadlines: Arc<Deadlines>,
     pub(super) cluster: Arc<Cluster>,
     /// Holds the cluster's slot until the exchange ends.
-    pub(super) in_flight: Option<InFlight>,
+    pub(super) _place: InFlight,
     pub(super) model: Arc<ModelConfig>,
     pub(super) fallback: std::vec::IntoIter<Arc<ModelConfig>>,
     /// The final body for `model`.
@@ -76,6 +77,8 @@ pub(super) struct Flight {
     pub(super) picked: Option<Picked>,
     pub(super) tried: Vec<SocketAddr>,
     pub(super) attempts: u32,
+    /// A kept connection turned out to be closed: the one try on the same frontend again is used up.
+    pub(super) stale: bool,
     /// The upstream connection, for `TCP_QUICKACK`; only valid during the attempt.
     pub(super) fd: Option<RawFd>,
     /// Did some attempt end in 503 or 529?

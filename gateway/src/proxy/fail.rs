@@ -14,13 +14,14 @@ pub(super) const OVERLOADED: ErrorType = ErrorType::Custom("UpstreamOverloaded")
 pub(super) const TRY_ANOTHER: ErrorType = ErrorType::Custom("TryAnotherFrontend");
 /// A plugin failed on the answer.
 pub(super) const PLUGIN_FAILED: ErrorType = ErrorType::Custom("PluginFailed");
-/// The client's request is at fault; the answer stands in the context.
-pub(super) const REFUSED: ErrorType = ErrorType::Custom("Refused");
 /// The client did not send its body in time.
 pub(super) const BODY_TIMEOUT: ErrorType = ErrorType::Custom("BodyTimeout");
 
 /// Seconds after which a client may try again where nothing better is known.
 const RETRY_AFTER: u32 = 1;
+
+/// The process ends and has waited for this request as long as it may.
+pub(super) const SHUTTING_DOWN: ErrorType = ErrorType::Custom("ShuttingDown");
 
 /// What the client is told; `None` where there is no client any more.
 pub(super) fn api_error(error: &Error) -> Option<ApiError> {
@@ -39,6 +40,7 @@ pub(super) fn api_error(error: &Error) -> Option<ApiError> {
             "upstream_timeout",
             "the model did not answer in time",
         ),
+        e if *e == SHUTTING_DOWN => shutting_down(),
         e if *e == NO_UPSTREAM => no_upstream(),
         e if *e == OVERLOADED => overloaded(),
         e if *e == PLUGIN_FAILED => internal("plugin_failed", "a plugin failed"),
@@ -73,6 +75,7 @@ fn downstream(etype: &ErrorType) -> Option<ApiError> {
             "upstream_timeout",
             "the model did not answer in time",
         )),
+        e if *e == SHUTTING_DOWN => Some(shutting_down()),
         e if *e == BODY_TIMEOUT => Some(ApiError::new(
             StatusCode::REQUEST_TIMEOUT,
             "request_timeout",
@@ -105,6 +108,15 @@ pub(super) fn no_upstream() -> ApiError {
     .retry_after(RETRY_AFTER)
 }
 
+fn shutting_down() -> ApiError {
+    ApiError::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "shutting_down",
+        "the gateway is shutting down",
+    )
+    .retry_after(RETRY_AFTER)
+}
+
 pub(super) fn overloaded() -> ApiError {
     ApiError::new(
         StatusCode::SERVICE_UNAVAILABLE,
@@ -121,7 +133,14 @@ pub(super) fn internal(code: &'static str, message: &str) -> ApiError {
 /// How a stream that has begun says the same: an error that means "before an answer" has another name in it.
 pub(super) fn in_stream(error: &Error) -> ApiError {
     match api_error(error) {
-        Some(api) if api.code == "upstream_timeout" || api.code == "plugin_failed" => api,
+        Some(api)
+            if matches!(
+                api.code.as_ref(),
+                "upstream_timeout" | "plugin_failed" | "shutting_down"
+            ) =>
+        {
+            api
+        }
         _ => super::responder::disconnected(),
     }
 }

@@ -4,7 +4,7 @@ use commutator_plugins::exchange::{Exchange, HeaderChange};
 use commutator_plugins::plugin::ResponsePath;
 use http::{HeaderName, HeaderValue, header};
 use pingora::Result;
-use pingora::http::{IntoCaseHeaderName, RequestHeader, ResponseHeader};
+use pingora::http::{RequestHeader, ResponseHeader};
 
 use super::ctx::{Ctx, Flight};
 use crate::policy_file::HeadersMode;
@@ -174,7 +174,7 @@ pub(super) fn vsr(
 fn matched_header(kind: &str) -> Option<&'static str> {
     Some(match kind {
         "keywords" => "x-vsr-matched-keywords",
-        "languages" => "x-vsr-matched-language",
+        "language" => "x-vsr-matched-language",
         "context" => "x-vsr-matched-context",
         "conversation" => "x-vsr-matched-conversation",
         "metadata" => "x-vsr-matched-metadata",
@@ -182,16 +182,4 @@ fn matched_header(kind: &str) -> Option<&'static str> {
         "embeddings" => "x-vsr-matched-embeddings",
         _ => return None,
     })
-}
-
-/// A response head with this status and these headers.
-pub(super) fn response<N: IntoCaseHeaderName>(
-    status: http::StatusCode,
-    headers: impl IntoIterator<Item = (N, HeaderValue)>,
-) -> Result<Box<ResponseHeader>> {
-    let mut head = ResponseHeader::build(status, Some(16))?;
-    for (name, value) in headers {
-        head.append_header(name, value)?;
-    }
-    Ok(Box::new(head))
 }

@@ -61,13 +61,21 @@ pub(super) fn check_head(head: &RequestHeader, limits: &Limits) -> Result<(), Ap
         ));
     }
     let lengths = head.headers.get_all(header::CONTENT_LENGTH).iter().count();
-    let chunked = head.headers.contains_key(header::TRANSFER_ENCODING);
+    let codings = head.headers.get_all(header::TRANSFER_ENCODING);
+    let chunked = codings.iter().next().is_some();
     if lengths > 1 || (lengths == 1 && chunked) {
         // Two ways to say how long a body is are how requests get smuggled past a proxy (RFC 9112 section 6.3).
         return Err(ApiError::new(
             StatusCode::BAD_REQUEST,
             "invalid_request",
             "the request states the length of its body more than once",
+        ));
+    }
+    if chunked && !codings.iter().eq(["chunked"]) {
+        return Err(ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "invalid_request",
+            "the only transfer-encoding understood here is `chunked`",
         ));
     }
     Ok(())
@@ -128,7 +136,10 @@ pub(super) async fn read_body(
         .is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"));
     if expects && head.version < Version::HTTP_2 {
         // Nobody else would: Pingora answers it only once an upstream is connected.
+        // But it takes any answer before the body's end, this one too, for a reason to close the connection.
+        let keepalive = session.get_keepalive();
         session.downstream_session.write_continue_response().await?;
+        session.set_keepalive(keepalive);
     }
     let room = declared.map_or(0, |length| usize::try_from(length).unwrap_or(0));
     match tokio::time::timeout(

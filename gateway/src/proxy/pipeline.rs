@@ -10,7 +10,7 @@ use commutator_plugins::api_error::ApiError;
 use commutator_plugins::exchange::{Exchange, RequestHead};
 use commutator_plugins::model::ModelConfig;
 use commutator_plugins::plugin::Flow;
-use commutator_plugins::policy::Environment;
+use commutator_plugins::policy::{Environment, Shadows};
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
 use tokio::sync::Mutex;
@@ -115,7 +115,7 @@ impl Gateway {
             Ingested::Route(route) => {
                 self.note(ctx, &route.exchange);
                 ctx.record.queue_us = micros(route.place.waited());
-                take_off(session, ctx, *route, &self.metrics)?;
+                take_off(session, ctx, *route, &self.metrics, &self.stage)?;
                 Ok(false)
             }
         }
@@ -131,6 +131,15 @@ impl Gateway {
             ctx.record.model = Some(Arc::clone(&chosen.model));
             ctx.record.decision.clone_from(&chosen.decision);
             ctx.record.confidence = chosen.confidence;
+        }
+        if let Some(shadows) = exchange.extensions.get::<Shadows>() {
+            for shadow in &shadows.0 {
+                let would_win = if shadow.would_win { "yes" } else { "no" };
+                self.metrics
+                    .shadows
+                    .with_label_values(&[&*shadow.name, would_win])
+                    .inc();
+            }
         }
         let decision = ctx.record.decision.as_deref().unwrap_or("none");
         self.metrics.decisions.with_label_values(&[decision]).inc();
@@ -199,6 +208,7 @@ fn take_off(
     ctx: &mut Ctx,
     route: Route,
     metrics: &Arc<crate::telemetry::metrics::Metrics>,
+    stage: &Arc<crate::lifecycle::stage::Stage>,
 ) -> Result<()> {
     let Route {
         mut exchange,
@@ -229,6 +239,7 @@ fn take_off(
         body.clone(),
         Arc::clone(&responder),
         Arc::clone(&deadlines),
+        Arc::clone(stage),
     )?;
     session.downstream_session = wrapped;
     ctx.flight = Some(Flight {
@@ -236,7 +247,7 @@ fn take_off(
         slot: Some(slot),
         deadlines,
         cluster,
-        in_flight: Some(place),
+        _place: place,
         model,
         fallback: fallback.into_iter(),
         body,
@@ -245,6 +256,7 @@ fn take_off(
         picked: None,
         tried: Vec::new(),
         attempts: 0,
+        stale: false,
         fd: None,
         overloaded: false,
         attempt_at: Instant::now(),

@@ -14,7 +14,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::Stream;
-use http::HeaderMap;
+use http::{HeaderMap, Version, header};
 use parking_lot::Mutex;
 use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
@@ -23,7 +23,9 @@ use pingora::protocols::http::{HttpTask, ServerSession};
 use pingora::protocols::{Digest, l4::socket::SocketAddr};
 
 use super::deadline::Deadlines;
+use super::fail::SHUTTING_DOWN;
 use super::responder::Responder;
+use crate::lifecycle::stage::Stage;
 
 /// Where the real session lands when the replay session is dropped, so that keep-alive survives.
 pub(super) type Slot = Arc<Mutex<Option<Box<ServerSession>>>>;
@@ -36,6 +38,7 @@ pub(super) struct Replay {
     slot: Slot,
     responder: Arc<tokio::sync::Mutex<Responder>>,
     deadlines: Arc<Deadlines>,
+    stage: Arc<Stage>,
     /// What the inner session answers where a reference is needed and there is no session any more.
     gone: RequestHeader,
 }
@@ -47,6 +50,7 @@ impl Replay {
         body: Bytes,
         responder: Arc<tokio::sync::Mutex<Responder>>,
         deadlines: Arc<Deadlines>,
+        stage: Arc<Stage>,
     ) -> Result<(Box<ServerSession>, Slot)> {
         let slot = Slot::default();
         let gone = RequestHeader::build("POST", b"/", None)?;
@@ -56,6 +60,7 @@ impl Replay {
             slot: Arc::clone(&slot),
             responder,
             deadlines,
+            stage,
             gone,
         };
         Ok((Box::new(ServerSession::new_custom(Box::new(replay))), slot))
@@ -122,11 +127,26 @@ impl CustomSession for Replay {
 
     async fn response_duplex_vec(&mut self, tasks: Vec<HttpTask>) -> Result<bool> {
         self.deadlines.progress();
-        let out = self.responder.lock().await.process(tasks).await?;
+        let mut out = self.responder.lock().await.process(tasks).await?;
         if out.is_empty() {
             return Ok(false);
         }
-        let done = self.inner()?.response_duplex_vec(out).await;
+        let leaving = self.stage.is_leaving();
+        let inner = self.inner()?;
+        if leaving && inner.response_written().is_none() {
+            // The head is among these parts and tells the client. One that has been told otherwise may send its
+            // next request already: that one's answer will tell.
+            inner.set_keepalive(None);
+        }
+        if inner.req_header().version < Version::HTTP_11 {
+            // HTTP/1.0 knows no chunks: the connection's end is the body's.
+            for task in &mut out {
+                if let HttpTask::Header(head, _) = task {
+                    head.remove_header(&header::TRANSFER_ENCODING);
+                }
+            }
+        }
+        let done = inner.response_duplex_vec(out).await;
         // A slow client is not a silent upstream: the clock starts when the client has taken the bytes.
         self.deadlines.progress();
         done
@@ -190,13 +210,16 @@ impl CustomSession for Replay {
         self.body.is_empty()
     }
 
-    /// Polled by Pingora while the upstream is silent: the client leaving, or a deadline, ends the exchange.
+    /// Polled by Pingora while the upstream is silent: the client leaving, a deadline, or the end of
+    /// the process's grace period ends the exchange.
     async fn read_body_or_idle(&mut self, _no_body_expected: bool) -> Result<Option<Bytes>> {
         let deadlines = Arc::clone(&self.deadlines);
+        let stage = Arc::clone(&self.stage);
         let inner = self.inner()?;
         tokio::select! {
             gone = inner.read_body_or_idle(true) => gone,
             expired = deadlines.expired() => Err(expired),
+            () = stage.cut_off() => Err(pingora::Error::new_up(SHUTTING_DOWN)),
         }
     }
 

@@ -18,7 +18,6 @@ const CLIENT_GONE: u16 = 499;
 
 impl Gateway {
     pub(super) async fn report(&self, session: &mut Session, error: Option<&Error>, ctx: &mut Ctx) {
-        self.metrics.in_flight.dec();
         let written = session.response_written().map(|head| head.status.as_u16());
         let status = written.unwrap_or(CLIENT_GONE);
         let flight = ctx.flight.take();
@@ -60,7 +59,8 @@ impl Gateway {
             .duration
             .with_label_values(&[api])
             .observe(duration.as_secs_f64());
-        if let Some(ttft) = ttft {
+        // For an answer that is no stream the first byte is about the last: no time to a first token.
+        if let Some(ttft) = ttft.filter(|_| seen.stream) {
             self.metrics
                 .ttft
                 .with_label_values(&[model])
@@ -82,13 +82,13 @@ impl Gateway {
             trace_id: format!("{:032x}", ctx.trace.trace_id),
             client: ctx.record.client.map(|address| address.ip().to_string()),
             method: &ctx.record.method,
-            path: &ctx.record.path,
+            path: short(&ctx.record.path),
             api: ctx.api.map(|api| api.as_str()),
             status,
             code: ctx.record.code.or(seen.stream_error),
             response_path: ctx.record.response_path.map(ResponsePath::as_str),
             stream: ctx.stream,
-            requested_model: &ctx.record.requested_model,
+            requested_model: short(&ctx.record.requested_model),
             model: ctx.record.model.as_ref().map(|model| model.name.as_str()),
             decision: ctx.record.decision.as_deref(),
             confidence: ctx.record.decision.as_ref().map(|_| ctx.record.confidence),
@@ -144,6 +144,18 @@ impl Gateway {
     }
 }
 
+/// The longest text of a client's own that a line of the access log repeats, in bytes.
+const SHORT: usize = 256;
+
+/// The beginning of what a client named: a line must not grow with what it sends.
+fn short(text: &str) -> &str {
+    let mut end = text.len().min(SHORT);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
 /// Statuses as label values: a fixed set.
 fn status_word(status: u16) -> &'static str {
     match status {
@@ -166,7 +178,7 @@ fn status_word(status: u16) -> &'static str {
         504 => "504",
         201..=299 => "2xx",
         300..=399 => "3xx",
-        400..=499 => "4xx",
+        other if other < 500 => "4xx",
         _ => "5xx",
     }
 }

@@ -2,6 +2,7 @@
 
 mod events;
 mod held;
+mod tail;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use commutator_plugins::exchange::Exchange;
 use commutator_plugins::plugin::{Outcome, Plugin, ResponseHead, ResponsePath};
-use commutator_plugins::sse::{Usage, usage_of};
+use commutator_plugins::sse::Usage;
 use http::{StatusCode, header};
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::HttpTask;
@@ -18,13 +19,11 @@ use pingora::{Error, ErrorType, Result};
 use events::Events;
 pub(super) use events::disconnected;
 use held::Held;
+use tail::Tail;
 
 use super::headers;
 use crate::policy_file::HeadersMode;
 use crate::telemetry::metrics::Metrics;
-
-/// An answer that is not inspected is remembered up to this size, for its `usage`.
-const USAGE_WINDOW: usize = 256 * 1024;
 
 /// What was seen of the answer.
 #[derive(Debug, Default)]
@@ -47,8 +46,8 @@ pub(super) struct Seen {
 /// How the body is treated; known once the head has come.
 enum Mode {
     Head,
-    /// Passed on as it comes; the chunks are kept for `usage`.
-    Pass(Vec<Bytes>, usize),
+    /// Passed on as it comes; its end is kept for `usage`.
+    Pass(Tail),
     Hold(Held),
     Events(Events),
 }
@@ -146,7 +145,7 @@ impl Responder {
             self.mode = Mode::Hold(held);
             return Ok(());
         } else {
-            self.mode = Mode::Pass(Vec::new(), 0);
+            self.mode = Mode::Pass(Tail::new());
         }
         self.seen.ended = end && !stream;
         out.push(HttpTask::Header(head, end && !stream));
@@ -162,14 +161,11 @@ impl Responder {
         }
         match &mut self.mode {
             Mode::Head => return Err(Error::explain(ErrorType::InternalError, "body before head")),
-            Mode::Pass(chunks, size) => {
-                if *size < USAGE_WINDOW {
-                    *size += data.len();
-                    chunks.push(data.clone());
-                }
+            Mode::Pass(tail) => {
+                tail.push(data.clone());
                 self.seen.body_bytes += data.len() as u64;
                 if end {
-                    self.seen.usage = usage_in(chunks);
+                    self.seen.usage = tail.usage();
                 }
                 if end || !data.is_empty() {
                     out.push(HttpTask::Body(Some(data), end));
@@ -218,23 +214,6 @@ impl Responder {
 fn failed(plugin: &'static str, error: &commutator_plugins::plugin::PluginError) -> Box<Error> {
     tracing::error!(plugin, %error, "plugin failed on the answer");
     Error::new_in(super::fail::PLUGIN_FAILED)
-}
-
-/// The usage that the last part of a JSON answer states.
-fn usage_in(chunks: &[Bytes]) -> Usage {
-    let joined;
-    let bytes: &[u8] = match chunks {
-        [] => return Usage::default(),
-        [one] => one,
-        many => {
-            joined = many.concat();
-            &joined
-        }
-    };
-    std::str::from_utf8(bytes)
-        .ok()
-        .and_then(usage_of)
-        .unwrap_or_default()
 }
 
 /// Replaces an error that the frontend answered by one in OpenAI's form.

@@ -17,6 +17,8 @@ impl Gateway {
     /// Answers what the gateway answers itself; `false` sends the request on to a frontend.
     pub(super) async fn route(&self, session: &mut Session, ctx: &mut Ctx) -> Result<bool> {
         if let Err(error) = check_head(session.req_header(), &self.limits) {
+            // Where the request ends may be unclear: nothing behind it is taken for another one.
+            session.set_keepalive(None);
             return self.refuse(session, ctx, error).await;
         }
         let head = session.req_header();

@@ -2,7 +2,7 @@
 
 use std::io::Write;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -10,6 +10,9 @@ use crate::bootstrap;
 
 /// Lines that may wait for a slow disk or pipe before they are dropped (and counted).
 const QUEUE: usize = 16 * 1024;
+
+/// How long the end of the process waits for the writer.
+const FLUSH_PATIENCE: Duration = Duration::from_secs(2);
 
 /// One request. Times in milliseconds, sizes in bytes; absent = not applicable.
 #[derive(Debug, Default, Serialize)]
@@ -141,13 +144,19 @@ impl AccessLog {
 
     /// Waits until everything queued so far is written, for the end of the process.
     pub(crate) fn flush(&self) {
-        if let Some(sender) = &self.sender {
-            let (done, wait) = sync_channel(1);
-            if sender.send(Message::Flush(done)).is_ok() {
-                // A writer that hangs on a full pipe must not keep the process alive.
-                let _ = wait.recv_timeout(Duration::from_secs(2));
+        let Some(sender) = &self.sender else { return };
+        // A writer that hangs on a full pipe must not keep the process alive: `send` would wait for ever.
+        let end = Instant::now() + FLUSH_PATIENCE;
+        let (done, wait) = sync_channel(1);
+        let mut message = Message::Flush(done);
+        while let Err(TrySendError::Full(back)) = sender.try_send(message) {
+            if Instant::now() > end {
+                return;
             }
+            message = back;
+            std::thread::sleep(Duration::from_millis(10));
         }
+        let _ = wait.recv_timeout(end.saturating_duration_since(Instant::now()));
     }
 }
 

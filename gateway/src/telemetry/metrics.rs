@@ -34,6 +34,8 @@ pub(crate) struct Metrics {
     pub in_flight: IntGauge,
     /// `decision`.
     pub decisions: IntCounterVec,
+    /// `decision`, `would_win`.
+    pub shadows: IntCounterVec,
     /// Signals, decision and plugins.
     pub policy_time: Histogram,
     /// `cluster`, `endpoint`, `outcome`.
@@ -78,6 +80,25 @@ pub(crate) struct Metrics {
     pub access_dropped: IntCounter,
 }
 
+/// Counts a request as being served until it is dropped, whatever way the request ends.
+#[derive(Debug)]
+pub(crate) struct InFlight(IntGauge);
+
+impl InFlight {
+    /// A request begins.
+    #[must_use]
+    pub(crate) fn start(metrics: &Metrics) -> Self {
+        metrics.in_flight.inc();
+        Self(metrics.in_flight.clone())
+    }
+}
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
 impl Metrics {
     /// All metrics, registered in a registry of their own.
     ///
@@ -107,6 +128,12 @@ impl Metrics {
                 "decisions_total",
                 "Requests by the decision that applied; `none` where none did.",
                 &["decision"],
+            )?,
+            shadows: counters(
+                r,
+                "shadow_decisions_total",
+                "Requests that matched a decision in shadow mode, and whether it would have applied.",
+                &["decision", "would_win"],
             )?,
             policy_time: histogram(
                 r,
@@ -380,13 +407,10 @@ impl ClusterObserver for Metrics {
             .set(i64::from(waiting));
     }
 
-    fn admitted(&self, cluster: &str, waited: Duration, in_flight: u32) {
+    fn admitted(&self, cluster: &str, waited: Duration, _in_flight: u32) {
         self.queue_wait
             .with_label_values(&[cluster])
             .observe(waited.as_secs_f64());
-        self.cluster_in_flight
-            .with_label_values(&[cluster])
-            .set(i64::from(in_flight));
     }
 
     fn rejected(&self, cluster: &str, why: Rejected) {

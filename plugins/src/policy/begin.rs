@@ -94,3 +94,6 @@ fn flag(value: Option<Value<'_>>, param: &str) -> Result<bool, ApiError> {
         }),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,15 +2,16 @@
 
 use bytes::Bytes;
 use http::StatusCode;
-use serde_json::{Map, Value as Json};
 
 use crate::api::Api;
 use crate::api_error::ApiError;
 use crate::exchange::Exchange;
-use crate::json::quote;
+use crate::json::{Document, Kind, quote};
 use crate::model::{ModelConfig, Reasoning};
 
 use super::Policy;
+
+const INCLUDE_USAGE_ONLY: &str = r#"{"include_usage":true}"#;
 
 impl Policy {
     /// The final body for one attempt at `model`: the client's bytes with the plugins' edits, the name that the
@@ -79,13 +80,21 @@ impl Policy {
         if !(self.force_usage && streams && exchange.stream && !exchange.usage_wanted) {
             return None;
         }
-        let mut options: Map<String, Json> = match exchange.body.field("stream_options") {
-            None | Some("null") => Map::new(),
-            // Not an object: the frontend tells the client so.
-            Some(raw) => serde_json::from_str(raw).ok()?,
+        let doc = match exchange.body.field("stream_options") {
+            None | Some("null") => return Some(INCLUDE_USAGE_ONLY.to_owned()),
+            Some(raw) => Document::parse(raw.to_owned().into()).ok()?,
         };
-        options.insert("include_usage".to_owned(), Json::Bool(true));
-        Some(Json::Object(options).to_string())
+        if doc.root().kind() != Kind::Object {
+            // The frontend tells the client so.
+            return None;
+        }
+        let others = (doc.root().members())
+            .filter(|member| !member.name_is("include_usage"))
+            .map(|member| format!("{}:{},", member.key.raw(), member.value.raw()));
+        Some(format!(
+            "{{{}\"include_usage\":true}}",
+            others.collect::<String>()
+        ))
     }
 }
 
@@ -98,3 +107,6 @@ fn upstream_name(exchange: &Exchange, model: &ModelConfig) -> Option<String> {
     });
     (!same && !name.is_empty()).then(|| quote(name))
 }
+
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::{ListedModel, Probed, State, Verdict};
 use crate::cluster::peer::PeerTemplate;
 
-/// Asks the endpoints of one cluster. The connections are its own, kept between rounds.
+/// Asks the endpoints of one cluster. The connections are kept between rounds.
 pub(in crate::cluster) struct Prober {
     connector: Arc<Connector>,
     template: PeerTemplate,
@@ -46,29 +46,37 @@ struct Answer {
 }
 
 impl Prober {
-    /// A new one takes over the connections of the one before.
+    /// Asks over connections that probers of other clusters may share: a frontend is often in several.
     pub(in crate::cluster) fn new(
-        old: Option<&Self>,
+        connector: Arc<Connector>,
         template: PeerTemplate,
         models: Vec<String>,
         timeout: Duration,
     ) -> Self {
         Self {
-            connector: old.map_or_else(
-                || Arc::new(Connector::new(None)),
-                |old| Arc::clone(&old.connector),
-            ),
+            connector,
             template,
             models,
             timeout,
         }
     }
 
-    /// Asks for the listing and for each model of the policy.
+    /// The connections, for another prober.
+    pub(in crate::cluster) fn connector(&self) -> Arc<Connector> {
+        Arc::clone(&self.connector)
+    }
+
+    /// Asks for the listing and for each model of the policy. A model that was not ready in the
+    /// round `before` is not asked for again until it is listed: Dynamo lists what is ready, and
+    /// logs an error for each question that it answers with 503.
     ///
     /// # Errors
     /// When the endpoint does not answer; an answer that says "no" is a result.
-    pub(in crate::cluster) async fn round(&self, addr: SocketAddr) -> Result<Probed, ProbeError> {
+    pub(in crate::cluster) async fn round(
+        &self,
+        addr: SocketAddr,
+        before: &Probed,
+    ) -> Result<Probed, ProbeError> {
         let answer = self.get(addr, "/v1/models").await?;
         let listed = match listing(&answer) {
             Ok(listed) => listed,
@@ -76,9 +84,12 @@ impl Prober {
         };
         let mut verdicts = BTreeMap::new();
         for model in &self.models {
-            let answer = self.get(addr, &ready_path(model)).await?;
             let is_listed = listed.iter().any(|l| l.id == *model);
-            verdicts.insert(model.clone(), verdict(&answer, is_listed));
+            let verdict = match before.verdicts.get(model) {
+                Some(Verdict::NotReady(reason)) if !is_listed => Verdict::NotReady(reason.clone()),
+                _ => verdict(&self.get(addr, &ready_path(model)).await?, is_listed),
+            };
+            verdicts.insert(model.clone(), verdict);
         }
         let mut probed = Probed {
             state: State::Ready,
@@ -213,26 +224,47 @@ fn verdict(answer: &Answer, is_listed: bool) -> Verdict {
 
 #[derive(Deserialize)]
 struct Refusal {
+    /// Dynamo's answer, by its own namespaces.
+    #[serde(default)]
+    namespaces: BTreeMap<String, Namespace>,
     #[serde(default)]
     missing_worker_types: Vec<String>,
     #[serde(default)]
+    reason: String,
+    #[serde(default)]
     message: String,
+}
+
+#[derive(Deserialize)]
+struct Namespace {
+    #[serde(default)]
+    missing_worker_types: Vec<String>,
 }
 
 /// A frontend's reason in one short line.
 fn refusal(status: StatusCode, body: &[u8]) -> String {
     const LONGEST: usize = 200;
-    match serde_json::from_slice::<Refusal>(body) {
-        Ok(refusal) if !refusal.missing_worker_types.is_empty() => {
-            let missing = refusal.missing_worker_types.join(", ");
-            format!("{status}, missing worker types: {missing}")
-        }
-        Ok(refusal) if !refusal.message.is_empty() => {
-            let message: String = refusal.message.chars().take(LONGEST).collect();
-            format!("{status}, {message}")
-        }
-        _ => status.to_string(),
+    let Ok(refusal) = serde_json::from_slice::<Refusal>(body) else {
+        return status.to_string();
+    };
+    let nested = refusal.namespaces.values();
+    let mut missing: Vec<&str> = nested
+        .flat_map(|namespace| &namespace.missing_worker_types)
+        .chain(&refusal.missing_worker_types)
+        .map(String::as_str)
+        .collect();
+    missing.sort_unstable();
+    missing.dedup();
+    let detail = match missing.as_slice() {
+        [] if refusal.reason.is_empty() => refusal.message,
+        [] => refusal.reason,
+        missing => format!("missing worker types: {}", missing.join(", ")),
+    };
+    if detail.is_empty() {
+        return status.to_string();
     }
+    let detail: String = detail.chars().take(LONGEST).collect();
+    format!("{status}, {detail}")
 }
 
 fn why_none(verdicts: &BTreeMap<String, Verdict>) -> String {

@@ -3,7 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use std::sync::Arc;
+
 use http::Version;
+use pingora::connectors::http::Connector;
 use serde_json::json;
 
 use super::*;
@@ -14,12 +17,20 @@ use crate::cluster::tests::frontend::Frontend;
 fn prober(change: serde_json::Value, models: &[&str]) -> Prober {
     let template = PeerTemplate::new(&config(&[], change)).unwrap();
     let models = models.iter().map(|m| (*m).to_owned()).collect();
-    Prober::new(None, template, models, Duration::from_secs(10))
+    Prober::new(
+        Arc::new(Connector::new(None)),
+        template,
+        models,
+        Duration::from_secs(10),
+    )
 }
 
 async fn ask(frontend: &Frontend, models: &[&str]) -> Probed {
     let prober = prober(json!({}), models);
-    prober.round(frontend.addr).await.unwrap()
+    prober
+        .round(frontend.addr, &Probed::default())
+        .await
+        .unwrap()
 }
 
 fn not_ready(reason: &str) -> Verdict {
@@ -106,10 +117,16 @@ async fn answers_that_are_no_listing_are_named() {
 async fn a_closed_kept_connection_is_no_failure() {
     let frontend = Frontend::start(&["a"]).await;
     let prober = prober(json!({}), &["a"]);
-    prober.round(frontend.addr).await.unwrap();
+    prober
+        .round(frontend.addr, &Probed::default())
+        .await
+        .unwrap();
     let addr = frontend.kill().await;
     let again = Frontend::start_at(addr, &["a"]).await;
-    assert_eq!(prober.round(addr).await.unwrap().state, State::Ready);
+    assert_eq!(
+        prober.round(addr, &Probed::default()).await.unwrap().state,
+        State::Ready
+    );
     drop(again);
 }
 
@@ -118,11 +135,24 @@ async fn silence_and_refusal_are_errors() {
     let frontend = Frontend::start(&["a"]).await;
     frontend.set(|b| b.hanging = true);
     let template = PeerTemplate::new(&config(&[], json!({}))).unwrap();
-    let prober = Prober::new(None, template, vec![], Duration::from_millis(100));
-    let error = prober.round(frontend.addr).await.unwrap_err().to_string();
+    let prober = Prober::new(
+        Arc::new(Connector::new(None)),
+        template,
+        vec![],
+        Duration::from_millis(100),
+    );
+    let error = prober
+        .round(frontend.addr, &Probed::default())
+        .await
+        .unwrap_err()
+        .to_string();
     assert_eq!(error, "no answer within 100ms");
     let addr: SocketAddr = frontend.kill().await;
-    let error = prober.round(addr).await.unwrap_err().to_string();
+    let error = prober
+        .round(addr, &Probed::default())
+        .await
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("refused"), "{error}");
 }
 
@@ -131,7 +161,9 @@ async fn a_huge_listing_is_not_read_to_its_end() {
     let frontend = Frontend::start(&["a"]).await;
     let name = "x".repeat(2 << 20);
     frontend.set(|b| b.listed.push(name));
-    let error = prober(json!({}), &[]).round(frontend.addr).await;
+    let error = prober(json!({}), &[])
+        .round(frontend.addr, &Probed::default())
+        .await;
     assert!(error.unwrap_err().to_string().contains("longer than"));
 }
 
@@ -140,7 +172,10 @@ async fn http2_by_prior_knowledge_works_too() {
     let frontend = Frontend::start(&["a"]).await;
     let prober = prober(json!({"protocol": "h2c"}), &["a"]);
     for _ in 0..3 {
-        let probed = prober.round(frontend.addr).await.unwrap();
+        let probed = prober
+            .round(frontend.addr, &Probed::default())
+            .await
+            .unwrap();
         assert_eq!(probed.state, State::Ready);
     }
     assert!(frontend.versions().iter().all(|v| *v == Version::HTTP_2));
@@ -177,7 +212,7 @@ async fn certificates_are_checked_against_the_configured_authority_and_name() {
         (json!({"server_name": "b.example", "verify": false}), true),
     ] {
         let prober = prober(json!({ "tls": tls }), &["a"]);
-        let result = prober.round(frontend.addr).await;
+        let result = prober.round(frontend.addr, &Probed::default()).await;
         assert_eq!(result.is_ok(), accepted, "{tls}: {result:?}");
     }
 }
@@ -189,7 +224,31 @@ async fn the_protocol_is_agreed_in_tls() {
         let frontend = Frontend::start_tls(&["a"], &identity).await;
         let tls = json!({"server_name": "a.example", "verify": false});
         let prober = prober(json!({"tls": tls, "protocol": protocol}), &["a"]);
-        prober.round(frontend.addr).await.unwrap();
+        prober
+            .round(frontend.addr, &Probed::default())
+            .await
+            .unwrap();
         assert_eq!(frontend.versions(), [version, version]);
     }
+}
+
+#[tokio::test]
+async fn a_model_that_is_not_ready_is_asked_for_again_once_it_is_listed() {
+    let frontend = Frontend::start(&["b"]).await;
+    frontend.set(|b| b.incomplete = vec![("a".into(), "prefill")]);
+    let prober = prober(json!({}), &["a"]);
+    let path = "/v1/models/a/ready".to_owned();
+    let asked = || frontend.paths().iter().filter(|p| **p == path).count();
+    let mut probed = Probed::default();
+    for _ in 0..3 {
+        probed = prober.round(frontend.addr, &probed).await.unwrap();
+        assert!(matches!(&probed.verdicts["a"], Verdict::NotReady(r) if r.contains("prefill")));
+    }
+    assert_eq!(asked(), 1);
+    frontend.set(|b| b.listed.push("a".into()));
+    for _ in 0..3 {
+        probed = prober.round(frontend.addr, &probed).await.unwrap();
+        assert_eq!(probed.verdicts["a"], Verdict::Ready);
+    }
+    assert_eq!(asked(), 4);
 }

@@ -20,7 +20,8 @@ pub(in crate::cluster) async fn watch(
     let mut failures = 0;
     loop {
         let began = Instant::now();
-        let result = prober.round(endpoint.addr()).await;
+        let before = endpoint.probed.load_full();
+        let result = prober.round(endpoint.addr(), &before).await;
         let Some(cluster) = cluster.upgrade() else {
             return;
         };

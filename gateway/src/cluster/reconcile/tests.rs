@@ -3,9 +3,8 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::cluster::NoObserver;
 use crate::cluster::tests::frontend::Frontend;
-use crate::cluster::tests::{config, eventually};
+use crate::cluster::tests::{NoObserver, config, eventually};
 
 fn reconcile(
     old: Option<&Clusters>,
@@ -128,4 +127,28 @@ async fn a_reload_that_removes_an_endpoint_keeps_its_requests_in_view() {
     let leaving: Vec<_> = status.endpoints.iter().filter(|e| e.leaving).collect();
     assert_eq!((status.endpoints.len(), leaving.len()), (2, 1));
     assert_eq!(leaving[0].addr, one.addr);
+    // The next reload does not forget it either, and one that brings it back finds it.
+    let config = |addrs: &[_]| config(addrs, json!({"balance": "random"}));
+    let newer = reconcile(Some(&new), config(&[two.addr]), &["a"]).unwrap();
+    assert_eq!(newer.get("c").unwrap().status().endpoints.len(), 2);
+    let back = reconcile(Some(&newer), config(&[one.addr, two.addr]), &["a"]).unwrap();
+    let status = back.get("c").unwrap().status();
+    let back = status.endpoints.iter().find(|e| e.addr == one.addr);
+    assert_eq!(back.map(|e| (e.outstanding, e.leaving)), Some((1, false)));
+}
+
+#[tokio::test]
+async fn a_reload_needs_no_new_discovery_to_serve() {
+    let frontend = Frontend::start(&["a"]).await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), format!("{}\n", frontend.addr)).unwrap();
+    let listed = |balance| {
+        let endpoints = json!({"file": {"path": file.path()}});
+        config(&[], json!({"endpoints": endpoints, "balance": balance}))
+    };
+    let old = reconcile(None, listed("random"), &["a"]).unwrap();
+    old.get("c").unwrap().ready().await;
+    // Nothing is awaited here: no task of the new cluster has run.
+    let new = reconcile(Some(&old), listed("round_robin"), &["a"]).unwrap();
+    assert!(new.get("c").unwrap().pick("a", None, &[]).is_ok());
 }

@@ -24,6 +24,28 @@ async fn a_killed_frontend_is_left_and_taken_back() {
 }
 
 #[tokio::test]
+async fn a_return_that_a_probe_sees_ends_the_ejection() {
+    let (one, two) = (Frontend::start(&["a"]).await, Frontend::start(&["a"]).await);
+    let cluster = start(config(&[one.addr, two.addr], json!({})), &["a"]);
+    eventually("both are ready", || cluster.offers("a").ready == 2).await;
+    let ejected_for = |addr| {
+        let status = cluster.status();
+        let found = status.endpoints.into_iter().find(|e| e.addr == addr);
+        found.unwrap().ejected_for_ms
+    };
+    let picked = cluster.pick("a", None, &[two.addr]).unwrap();
+    for _ in 0..2 {
+        cluster.report(picked.endpoint(), Outcome::ConnectFailed);
+    }
+    assert!(ejected_for(one.addr).is_some());
+    let killed = one.kill().await;
+    eventually("the loss is seen", || cluster.offers("a").ready == 1).await;
+    let _one = Frontend::start_at(killed, &["a"]).await;
+    eventually("it is back", || cluster.offers("a").ready == 2).await;
+    assert_eq!(ejected_for(killed), None);
+}
+
+#[tokio::test]
 async fn a_failed_request_starts_a_probe_at_once() {
     let (one, two) = (Frontend::start(&["a"]).await, Frontend::start(&["a"]).await);
     let slow = json!({"readiness": {"interval": "1h", "failure_threshold": 1}});
@@ -55,7 +77,7 @@ async fn a_draining_frontend_gets_nothing() {
 fn without_probes(addrs: &[SocketAddr]) -> Arc<Cluster> {
     let change = json!({
         "readiness": {"mode": "none"},
-        "ejection": {"consecutive_errors": 3, "base_time": "5s"},
+        "ejection": {"consecutive_errors": 3, "base_time": "5s", "max_percent": 100},
         "slow_start": {"window": "10s"},
     });
     start(config(addrs, change), &[])
@@ -93,6 +115,15 @@ async fn errors_in_a_row_eject_and_the_return_is_slow() {
     cluster.clock.advance(Duration::from_secs(10));
     assert_eq!(cluster.status().endpoints[0].weight_now, 1.0);
     assert_eq!(used(&cluster, "a").len(), 2);
+}
+
+#[tokio::test]
+async fn failures_of_old_requests_do_not_prolong_an_ejection() {
+    let [one, two] = two_addrs();
+    let cluster = without_probes(&[one, two]);
+    fail(&cluster, one, Outcome::ConnectFailed, 20);
+    cluster.clock.advance(Duration::from_secs(6));
+    assert_eq!(cluster.status().endpoints[0].ejected_for_ms, None);
 }
 
 #[tokio::test]

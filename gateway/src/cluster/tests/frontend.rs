@@ -189,7 +189,8 @@ async fn answer(behaviour: &Behaviour, path: &str) -> Response<Full<Bytes>> {
         Some(model) if behaviour.listed.iter().any(|m| m == model) => response(200, "{}".into()),
         Some(model) => match behaviour.incomplete.iter().find(|(m, _)| m == model) {
             Some((_, missing)) => {
-                let body = json!({"model": model, "missing_worker_types": [missing]});
+                let namespace = json!({"ready": false, "missing_worker_types": [missing]});
+                let body = json!({"model": model, "ready": false, "namespaces": {"ns": namespace}});
                 response(503, body.to_string())
             }
             None => response(404, json!({"message": "Model not found"}).to_string()),

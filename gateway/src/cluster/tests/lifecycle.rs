@@ -17,6 +17,9 @@ async fn the_operator_takes_an_endpoint_out_and_back() {
     assert!(!cluster.is_ready());
     assert!(cluster.set_draining(one.addr, false));
     assert_eq!(used(&cluster, "a"), [one.addr]);
+    let status = cluster.status();
+    let back = status.endpoints.iter().find(|e| e.addr == one.addr);
+    assert!(back.unwrap().weight_now < 1.0, "{back:?}");
     assert!(!cluster.set_draining("127.0.0.1:1".parse().unwrap(), true));
 }
 
@@ -59,10 +62,15 @@ async fn a_removed_endpoint_gets_no_new_requests_and_ends_the_old_ones() {
     let leaving = cluster.status().endpoints.pop().unwrap();
     assert!(leaving.leaving && leaving.addr == one.addr && leaving.outstanding == 1);
 
+    // Nobody asks it any more, apart from a probe that was on its way.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let asked = one.paths().len();
+
     // A list with a mistake changes nothing; one that brings it back finds its requests.
     std::fs::write(file.path(), "nonsense\n").unwrap();
     tokio::time::sleep(Duration::from_millis(1500)).await;
     assert_eq!(used(&cluster, "a"), [two.addr]);
+    assert_eq!(one.paths().len(), asked);
     std::fs::write(file.path(), &both).unwrap();
     eventually("both are ready", || cluster.offers("a").ready == 2).await;
     let status = cluster.status();
@@ -125,4 +133,59 @@ async fn a_broken_authority_file_is_an_error() {
     let good = rcgen::generate_simple_self_signed(["a.example".to_owned()]).unwrap();
     std::fs::write(file.path(), good.cert.pem()).unwrap();
     assert!(start().is_ok());
+}
+
+#[tokio::test]
+async fn probes_that_say_the_same_change_nothing() {
+    let one = Frontend::start(&["a"]).await;
+    let cluster = start(config(&[one.addr], json!({})), &["a"]);
+    cluster.ready().await;
+    let (changes, asked) = (*cluster.changed.borrow(), one.paths().len());
+    eventually("it was asked again", || one.paths().len() > asked + 10).await;
+    assert_eq!(*cluster.changed.borrow(), changes);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn requests_and_changes_at_once_lose_no_count() {
+    let addrs: Vec<SocketAddr> = (1..=4).map(|n| ([127, 0, 0, n], 9).into()).collect();
+    let cluster = start(config(&addrs, json!({"readiness": {"mode": "none"}})), &[]);
+    let mut requests = Vec::new();
+    for number in 0..4 {
+        let cluster = Arc::clone(&cluster);
+        requests.push(tokio::spawn(async move {
+            for turn in 0..2_000 {
+                let _place = cluster.admit().await.unwrap();
+                let Ok(picked) = cluster.pick("a", Some(turn * 31 + number), &[]) else {
+                    continue;
+                };
+                let outcome = if turn % 3 == 0 {
+                    Outcome::Status(500)
+                } else {
+                    Outcome::Status(200)
+                };
+                cluster.report(picked.endpoint(), outcome);
+                if turn % 50 == 0 {
+                    tokio::task::yield_now().await;
+                }
+            }
+        }));
+    }
+    let all = cluster.known_endpoints();
+    while requests.iter().any(|request| !request.is_finished()) {
+        for addr in &addrs {
+            let mut fewer = all.clone();
+            fewer.remove(addr);
+            cluster.take_endpoints(&fewer);
+            cluster.set_draining(*addr, true);
+            tokio::task::yield_now().await;
+            cluster.take_endpoints(&all);
+            cluster.set_draining(*addr, false);
+        }
+    }
+    for request in requests {
+        request.await.unwrap();
+    }
+    let status = cluster.status();
+    assert_eq!((status.in_flight, status.endpoints.len()), (0, 4));
+    assert!(status.endpoints.iter().all(|e| e.outstanding == 0));
 }

@@ -201,7 +201,7 @@ fn bombs_are_refused() {
 fn files_that_cannot_be_read() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("policy.yaml");
-    let errors = load::<toy::Policy>(&path, &super::env).unwrap_err();
+    let errors = load::<toy::Policy>(&path, &super::env, &mut |_| Problems::new()).unwrap_err();
     assert!(
         errors
             .to_string()
@@ -209,13 +209,13 @@ fn files_that_cannot_be_read() {
     );
 
     std::fs::write(&path, b"version: 1\nautomatic: [\"a\xff\"]\n").unwrap();
-    let errors = load::<toy::Policy>(&path, &super::env).unwrap_err();
+    let errors = load::<toy::Policy>(&path, &super::env, &mut |_| Problems::new()).unwrap_err();
     let error = errors.iter().next().unwrap();
     assert_eq!((error.line, error.column), (Some(2), Some(15)));
     assert_eq!(error.message, "not UTF-8 text");
 
     std::fs::write(&path, "a".repeat(5 << 20)).unwrap();
-    let errors = load::<toy::Policy>(&path, &super::env).unwrap_err();
+    let errors = load::<toy::Policy>(&path, &super::env, &mut |_| Problems::new()).unwrap_err();
     assert!(errors.to_string().contains("larger than 4194304 bytes"));
 }
 

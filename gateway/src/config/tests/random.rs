@@ -88,7 +88,7 @@ proptest! {
                 let dir = tempfile::tempdir().unwrap();
                 let path = dir.path().join("x.yaml");
                 std::fs::write(&path, error.as_bytes()).unwrap();
-                prop_assert!(load::<toy::Policy>(&path, &super::env).is_err());
+                prop_assert!(load::<toy::Policy>(&path, &super::env, &mut |_| commutator_plugins::problem::Problems::new()).is_err());
             }
         }
     }

@@ -13,7 +13,11 @@ fn with_key(key: &str) -> String {
 fn files() {
     let dir = tempfile::tempdir().unwrap();
     let (config, secret) = (dir.path().join("policy.yaml"), dir.path().join("key"));
-    let read = || load::<toy::Policy>(&config, &env);
+    let read = || {
+        load::<toy::Policy>(&config, &env, &mut |_| {
+            commutator_plugins::problem::Problems::new()
+        })
+    };
 
     fs::write(&secret, "hunter2\n").unwrap();
     for reference in [format!("file:{}", secret.display()), "file:key".into()] {

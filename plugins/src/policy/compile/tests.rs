@@ -111,9 +111,7 @@ fn a_default_model_is_needed_where_decisions_leave_gaps() {
     let signals = json!({"keywords": [{"name": "k", "any": ["x"]}]});
     let gap = json!({"models": models, "signals": signals,
         "decisions": [{"name": "d", "when": {"keyword": "k"}, "models": [{"name": "m"}]}]});
-    insta::assert_snapshot!(problems(gap), @r"
-    error: default_model: missing: requests that match no decision would have no model (for example `default_model: m`)
-    ");
+    insta::assert_snapshot!(problems(gap), @"error: default_model: missing: requests that match no decision would have no model (for example `default_model: m`)");
     let closed = json!({"models": models, "decisions": [{"name": "d", "models": [{"name": "m"}]}]});
     assert!(problems(closed).is_empty());
     let nobody = json!({"models": models, "decisions": [

@@ -1,0 +1,88 @@
+"""KV-aware routing and disaggregated serving behind the gateway."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+
+import pytest
+
+from chat import chat, new_request_id, stream
+from cluster import DynamoCluster
+from conftest import wait_serving
+from gateway import Gateway, policy_for
+from processes import wait_until
+
+
+def long_prompt() -> str:
+    """Some 500 tokens that no test has sent before."""
+    return f"{uuid.uuid4()} " + "Tell me more about the weather in the mountains. " * 40
+
+
+def cached_tokens(usage: dict) -> int:
+    return usage["prompt_tokens_details"]["cached_tokens"]
+
+
+@pytest.fixture(scope="module")
+def disaggregated() -> Iterator[DynamoCluster]:
+    """Two frontends in kv mode, and a prefill and a decode worker for each model."""
+    models = ["mock-a", "mock-math"]
+    with DynamoCluster(models, router_mode="kv", prefill=1, decode=1) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def in_front(disaggregated: DynamoCluster) -> Iterator[Gateway]:
+    with Gateway(policy_for(*disaggregated.addresses())) as gateway:
+        wait_serving(gateway, "general", "math")
+        yield gateway
+
+
+def test_repeated_prompt_hits_the_cache(gateway: Gateway) -> None:
+    prompt = long_prompt()
+    first = chat(gateway.url, prompt).json()["usage"]
+    assert cached_tokens(first) < 64, "only the template may have been cached"
+
+    # Workers tell the frontends about their blocks by events, so the hit may be a moment late.
+    def hit() -> bool:
+        usage = chat(gateway.url, prompt).json()["usage"]
+        return cached_tokens(usage) > usage["prompt_tokens"] / 2
+
+    wait_until(hit, "a repeated prompt is served from the KV cache", 10)
+
+
+def test_streamed_usage_tells_the_cache_hit(gateway: Gateway) -> None:
+    prompt = long_prompt()
+    chat(gateway.url, prompt)
+
+    def hit() -> bool:
+        options = {"include_usage": True}
+        with stream(gateway.url, prompt, max_tokens=4, stream_options=options) as answer:
+            *_, usage, _done = answer.rest()
+        assert usage["choices"] == []
+        return cached_tokens(usage["usage"]) > usage["usage"]["prompt_tokens"] / 2
+
+    wait_until(hit, "a streamed answer reports the KV cache hit", 10)
+
+
+def test_prefill_and_decode_workers_share_a_request(
+    in_front: Gateway, disaggregated: DynamoCluster
+) -> None:
+    for prompt, model in (("What is 2+2?", "mock-math"), ("Hello there", "mock-a")):
+        request_id = new_request_id("disaggregated")
+        answer = chat(in_front.url, prompt, headers={"x-request-id": request_id})
+        assert answer.status_code == 200, answer.text
+        workers = disaggregated.served_by(request_id)
+        assert {worker.model for worker in workers} == {model}
+        assert {worker.role for worker in workers} == {"prefill", "decode"}
+
+
+def test_disaggregated_prompt_hits_the_cache(in_front: Gateway) -> None:
+    test_repeated_prompt_hits_the_cache(in_front)
+
+
+def test_disaggregated_stream(in_front: Gateway) -> None:
+    with stream(in_front.url, "What is 2+2?", max_tokens=20) as answer:
+        events = answer.rest()
+    assert events[-1] == "[DONE]"
+    assert len(events) >= 20

@@ -1,0 +1,18 @@
+//! Black-box tests of the real binary in front of simulated frontends.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod abort;
+mod admin;
+mod answers;
+mod bodies;
+mod errors;
+mod fidelity;
+mod headers;
+mod hostile;
+mod http1;
+mod http2;
+mod models;
+mod privacy;
+mod retry;
+mod stream;
+mod support;
