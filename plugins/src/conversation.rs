@@ -71,6 +71,8 @@ pub struct Conversation {
     pub tools: usize,
     /// Numbers of token-id prompts: tokens that are no text.
     pub token_ids: usize,
+    /// [`crate::tokens::of_request`], once it was asked for.
+    pub(crate) estimated_tokens: OnceLock<usize>,
 }
 
 impl Conversation {

@@ -42,7 +42,7 @@ enum Class {
     Other,
 }
 
-fn class(c: char) -> Class {
+const fn class(c: char) -> Class {
     match c {
         'a'..='z' | 'A'..='Z' => Class::Latin,
         '0'..='9' => Class::Digit,
@@ -64,6 +64,13 @@ fn class(c: char) -> Class {
 /// Estimated tokens of a text.
 #[must_use]
 pub fn estimate(text: &str) -> usize {
+    if text.is_ascii() {
+        return estimate_ascii(text.as_bytes());
+    }
+    estimate_chars(text)
+}
+
+fn estimate_chars(text: &str) -> usize {
     let mut units = 0;
     let mut chars = text.chars();
     let mut next = chars.next();
@@ -79,6 +86,38 @@ pub fn estimate(text: &str) -> usize {
         // The end of a line is part of the marks before it.
         if !(kind == Class::Break && before == Class::Mark) {
             units += cost(kind, run);
+        }
+        before = kind;
+    }
+    units.div_ceil(UNIT)
+}
+
+/// The classes of the ASCII characters, looked up instead of compared.
+static ASCII: [Class; 128] = {
+    let mut table = [Class::Mark; 128];
+    let mut at = 0;
+    while at < 128 {
+        table[at] = class(at as u8 as char);
+        at += 1;
+    }
+    table
+};
+
+/// [`estimate`] for ASCII text, byte by byte.
+fn estimate_ascii(text: &[u8]) -> usize {
+    let class_at = |at: usize| ASCII[usize::from(text[at] & 0x7f)];
+    let mut units = 0;
+    let mut before = Class::Blank;
+    let mut at = 0;
+    while at < text.len() {
+        let kind = class_at(at);
+        let start = at;
+        at += 1;
+        while at < text.len() && class_at(at) == kind {
+            at += 1;
+        }
+        if !(kind == Class::Break && before == Class::Mark) {
+            units += cost(kind, at - start);
         }
         before = kind;
     }
@@ -113,6 +152,15 @@ fn cost(kind: Class, run: usize) -> usize {
 /// definitions of tools. Not counted: tools and templates that frontends add by themselves.
 #[must_use]
 pub fn of_request(exchange: &Exchange) -> usize {
+    // Asked for by the signal and by the choice of a model; the client's texts do not change in between.
+    let counted = exchange
+        .conversation
+        .estimated_tokens
+        .get_or_init(|| count(exchange));
+    *counted
+}
+
+fn count(exchange: &Exchange) -> usize {
     let conversation = &exchange.conversation;
     let texts: usize = (0..conversation.texts.len())
         .map(|index| estimate(exchange.text(index)))

@@ -95,3 +95,11 @@ proptest::proptest! {
         proptest::prop_assert!(estimate(&longer) >= estimate(&text));
     }
 }
+
+proptest::proptest! {
+    /// The short cut for ASCII counts as the loop over characters does.
+    #[test]
+    fn the_ascii_way_counts_the_same(text in "[ -~\\t\\n\\r]{0,200}") {
+        proptest::prop_assert_eq!(estimate_ascii(text.as_bytes()), estimate_chars(&text));
+    }
+}

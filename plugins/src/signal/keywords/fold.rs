@@ -5,6 +5,13 @@ use std::borrow::Cow;
 /// `text` with each run of white space as one blank, so that `credit card` is found across a line's end; and, with
 /// `case`, in one case. Borrowed where that changes nothing.
 pub(super) fn fold(text: &str, case: bool) -> Cow<'_, str> {
+    if text.is_ascii() && !has_white_runs(text.as_bytes()) {
+        // Nearly all prompts in English: no character needs a look of its own.
+        return match case && text.bytes().any(|b| b.is_ascii_uppercase()) {
+            true => Cow::Owned(text.to_ascii_lowercase()),
+            false => Cow::Borrowed(text),
+        };
+    }
     let mut blank = false;
     let same = text.chars().all(|c| {
         let again = blank && c == ' ';
@@ -26,6 +33,17 @@ pub(super) fn fold(text: &str, case: bool) -> Cow<'_, str> {
         blank = white;
     }
     Cow::Owned(folded)
+}
+
+/// Is there white space in ASCII text other than single blanks? Both loops are without an early exit inside a chunk, so
+/// that the compiler vectorises them.
+fn has_white_runs(text: &[u8]) -> bool {
+    let is_other_white = |b: u8| matches!(b, b'\t'..=b'\r');
+    text.chunks(1024).any(|chunk| {
+        chunk
+            .iter()
+            .fold(false, |found, &b| found | is_other_white(b))
+    }) || memchr::memmem::find(text, b"  ").is_some()
 }
 
 /// Unicode's simple case folding, up to the choice of the representative: two characters are folded to the same one

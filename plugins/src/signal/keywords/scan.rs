@@ -1,6 +1,6 @@
 //! One pass over a text for the patterns of all rules.
 
-use aho_corasick::{AhoCorasick, BuildError, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError, MatchKind};
 use regex::RegexSet;
 
 use super::fold::{boundary, fold};
@@ -73,6 +73,10 @@ pub(super) struct Scanner {
     count: usize,
 }
 
+/// Up to this many bytes of words the automaton is a table (a few MiB at most), which is several times faster than the
+/// compact form that the library chooses for more than a hundred words.
+const TABLE_UP_TO: usize = 8 * 1024;
+
 #[derive(Debug)]
 struct Automaton {
     words: AhoCorasick,
@@ -85,8 +89,10 @@ impl Automaton {
             return Ok(None);
         }
         // Standard matching reports every word, also those inside and across others.
+        let size: usize = words.texts.iter().map(String::len).sum();
         let automaton = AhoCorasick::builder()
             .match_kind(MatchKind::Standard)
+            .kind((size <= TABLE_UP_TO).then_some(AhoCorasickKind::DFA))
             .build(&words.texts)?;
         Ok(Some(Self {
             words: automaton,

@@ -157,3 +157,14 @@ proptest::proptest! {
         }
     }
 }
+
+proptest::proptest! {
+    /// ASCII text is folded without a look at each character, to the same result.
+    #[test]
+    fn the_ascii_way_folds_the_same(text in "[ a-dA-D\\t\\n.]{0,60}", case in proptest::bool::ANY) {
+        let accented = format!("{text}é");
+        let expected = super::fold::fold(&accented, case).into_owned();
+        let folded = super::fold::fold(&text, case).into_owned();
+        proptest::prop_assert_eq!(format!("{folded}é"), expected);
+    }
+}
