@@ -102,7 +102,8 @@ fn load(
                     .collect(),
             )
         };
-        let (p50, p99): (fn(&Window) -> f64, fn(&Window) -> f64) = (|w| w.p50_us, |w| w.p99_us);
+        let p50: fn(&Window) -> f64 = |w| w.p50_us;
+        let p99: fn(&Window) -> f64 = |w| w.p99_us;
         let own = kind == Kind::Direct;
         writeln!(
             out,
