@@ -141,10 +141,10 @@ pub(super) async fn read_body(
         session.downstream_session.write_continue_response().await?;
         session.set_keepalive(keepalive);
     }
-    let room = declared.map_or(0, |length| usize::try_from(length).unwrap_or(0));
+    let declared = declared.and_then(|length| usize::try_from(length).ok());
     match tokio::time::timeout(
         deadline,
-        collect(&mut session.downstream_session, limit, room),
+        collect(&mut session.downstream_session, limit, declared),
     )
     .await
     {
@@ -153,22 +153,27 @@ pub(super) async fn read_body(
     }
 }
 
-async fn collect(session: &mut ServerSession, limit: usize, room: usize) -> Result<Bytes, Refusal> {
+async fn collect(
+    session: &mut ServerSession,
+    limit: usize,
+    declared: Option<usize>,
+) -> Result<Bytes, Refusal> {
     let Some(first) = session.read_request_body().await? else {
         return Ok(Bytes::new());
     };
     if first.len() > limit {
         return Err(Refusal::Answer(too_large(limit)));
     }
-    if first.len() == room {
+    if declared == Some(first.len()) {
         // The common case: the body came with one read, and needs no copy.
         return match session.read_request_body().await? {
             None => Ok(first),
-            Some(_) => Err(Refusal::Answer(too_large(room))),
+            Some(_) => Err(Refusal::Answer(too_large(first.len()))),
         };
     }
-    // What a client merely declares costs at most this much.
-    let room = room.min(RESERVE).max(first.len());
+    // What a client merely declares costs at most this much. Of a chunked body nothing is declared, and what came
+    // first may be empty: a chunk's head without its data.
+    let room = declared.unwrap_or(0).min(RESERVE).max(first.len());
     let mut all = BytesMut::with_capacity(room);
     all.extend_from_slice(&first);
     while let Some(chunk) = session.read_request_body().await? {

@@ -106,6 +106,39 @@ async fn chunked_bodies_are_joined() {
     assert_eq!(client.answer().await.status, 200);
 }
 
+/// A chunk's size line that comes alone is a read without data: neither the body's end nor too much of it.
+#[tokio::test]
+async fn a_chunked_body_may_come_in_any_pieces() {
+    let stage = Stage::plain().await;
+    let mut client = Raw::connect(stage.gateway.addr()).await;
+    let body = r#"{"model":"general","messages":[{"role":"user","content":"hello"}]}"#;
+    let (before, after) = body.split_at(20);
+    let head = format!(
+        "POST {CHAT} HTTP/1.1\r\nhost: gateway\r\ncontent-type: application/json\r\n\
+         transfer-encoding: chunked\r\n\r\n"
+    );
+    let pieces = [
+        head.as_str(),
+        "14",
+        "\r\n",
+        before,
+        "\r\n",
+        &format!("{:x}\r\n", after.len()),
+        after,
+        "\r\n0\r\n",
+        "\r\n",
+    ];
+    for piece in pieces {
+        client.send(piece).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let answer = client.answer().await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    assert_eq!(stage.only().body, body);
+    client.post(CHAT, "", body).await;
+    assert_eq!(client.answer().await.status, 200);
+}
+
 #[tokio::test]
 async fn continue_comes_before_the_body_is_sent() {
     let stage = Stage::plain().await;
