@@ -3,10 +3,14 @@
 //! The faces of the inference engine: [`Classifier`], [`TokenClassifier`], [`Embedder`]. All are asynchronous and may
 //! be called from many requests at once; dropping a call gives its work up. [`fake`] stands in for an engine in unit
 //! tests.
+//!
+//! Below the faces: [`weights`] holds a model in one form, an [`encoder::Encoder`] runs it.
 
+pub mod encoder;
 pub mod fake;
 pub mod normalize;
 pub mod rules;
+pub mod weights;
 
 use std::ops::Range;
 use std::time::Duration;
