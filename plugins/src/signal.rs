@@ -43,11 +43,26 @@ pub enum SignalError {
     Deadline,
 }
 
+/// What it takes to evaluate a signal.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Cost {
+    /// A look, or one fast pass over the texts. Evaluated first.
+    #[default]
+    Cheap,
+    /// More than that: a model, or statistics. Evaluated only when the decision still depends on it.
+    Dear,
+}
+
 /// All rules of one kind (`keywords`, `languages`, `context`, ...), evaluated together in one pass.
 #[async_trait]
 pub trait Signal: Send + Sync + std::fmt::Debug {
     /// The kind: the word for its section under `signals` in the policy.
     fn kind(&self) -> &'static str;
+
+    /// What it takes.
+    fn cost(&self) -> Cost {
+        Cost::Cheap
+    }
 
     /// The outcome of every rule of this kind, in the policy's order.
     async fn evaluate(&self, exchange: &Exchange) -> Result<Vec<Match>, SignalError>;

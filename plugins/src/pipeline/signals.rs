@@ -11,39 +11,73 @@ use crate::exchange::Exchange;
 use crate::policy::rule::Rule;
 use crate::policy::trace::{DecisionTrace, NodeTrace, SignalTrace};
 use crate::policy::{Decided, Decision, Outcome, Policy, Signals, Strategy, Trace};
-use crate::signal::{Match, Signal, SignalError, SignalKind};
+use crate::signal::{Cost, Match, Signal, SignalError, SignalKind};
 
 /// What a client learns about a signal that failed.
 pub(crate) const SIGNAL_SKIPPED: &str = "signal_skipped";
 
 impl Policy {
-    /// The signals that some decision for this request looks at, evaluated at the same time. One that fails has no
-    /// value: decisions that hang on it do not match.
+    /// The signals that some decision for this request looks at: first the cheap ones at the same time, then those of
+    /// the others on which the decision still depends. A signal that fails has no value: decisions that hang on it do
+    /// not match.
     pub(super) async fn evaluate(
         &self,
         exchange: &mut Exchange,
         mut trace: Option<&mut Trace>,
     ) -> Signals {
         let automatic = exchange.automatic;
-        let needed = |kind: &SignalKind| {
+        let needed = |kind: SignalKind| {
             let mut live = self.decisions.iter().filter(|d| d.is_live(automatic));
-            live.any(|decision| decision.kinds.contains(kind))
+            live.any(|decision| decision.kinds.contains(&kind))
         };
-        let (wanted, unneeded): (Vec<_>, Vec<_>) =
-            self.signals.iter().partition(|(kind, _)| needed(kind));
-        let shared: &Exchange = exchange;
-        let results = join_all(
-            wanted
-                .iter()
-                .map(|(kind, signal)| timed(*kind, signal, shared)),
-        )
-        .await;
         let mut signals = Signals::default();
+        let mut known = Vec::with_capacity(self.signals.len());
+        let (mut dear, mut unneeded) = (Vec::new(), Vec::new());
+        for (kind, signal) in &self.signals {
+            match (needed(*kind), signal.cost()) {
+                (false, _) => unneeded.push(*kind),
+                (true, Cost::Cheap) => known.push(*kind),
+                (true, Cost::Dear) => dear.push(*kind),
+            }
+        }
+        self.wave(exchange, &known, &mut signals, trace.as_deref_mut())
+            .await;
+        let open = match dear.is_empty() {
+            true => Vec::new(),
+            false => self.open_kinds(&signals, &known, automatic),
+        };
+        self.wave(exchange, &open, &mut signals, trace.as_deref_mut())
+            .await;
+        if let Some(trace) = trace {
+            // Somebody wants to see everything.
+            dear.retain(|kind| !open.contains(kind));
+            let seen = trace.signals.len();
+            self.wave(exchange, &dear, &mut signals, Some(trace)).await;
+            for signal in &mut trace.signals[seen..] {
+                signal.deferred = true;
+            }
+            trace.signals.extend(unneeded.into_iter().map(skipped));
+        }
+        signals
+    }
+
+    /// Evaluates some kinds at the same time.
+    async fn wave(
+        &self,
+        exchange: &mut Exchange,
+        kinds: &[SignalKind],
+        signals: &mut Signals,
+        mut trace: Option<&mut Trace>,
+    ) {
+        let shared: &Exchange = exchange;
+        let wanted = self.signals.iter().filter(|(kind, _)| kinds.contains(kind));
+        let results = join_all(wanted.map(|(kind, signal)| timed(*kind, signal, shared))).await;
         for (kind, result, took) in results {
             if let Some(trace) = trace.as_deref_mut() {
                 trace.signals.push(SignalTrace {
                     kind: kind.section(),
                     skipped: result.as_ref().err().map(|e| format!("failed: {e}")),
+                    deferred: false,
                     micros: u64::try_from(took.as_micros()).ok(),
                     rules: result.as_ref().map_or_else(|_| Vec::new(), Clone::clone),
                 });
@@ -58,16 +92,6 @@ impl Policy {
                 }
             }
         }
-        if let Some(trace) = trace {
-            trace
-                .signals
-                .extend(unneeded.iter().map(|(kind, _)| SignalTrace {
-                    kind: kind.section(),
-                    skipped: Some("no live decision needs it".to_owned()),
-                    ..SignalTrace::default()
-                }));
-        }
-        signals
     }
 
     /// Writes down each decision, and why one was taken.
@@ -118,6 +142,14 @@ impl Policy {
             (_, false, false) => "equal, the first name".to_owned(),
         };
         format!("{by} of `{}`{keeps}", other.name)
+    }
+}
+
+fn skipped(kind: SignalKind) -> SignalTrace {
+    SignalTrace {
+        kind: kind.section(),
+        skipped: Some("no live decision needs it".to_owned()),
+        ..SignalTrace::default()
     }
 }
 
