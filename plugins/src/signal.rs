@@ -43,14 +43,21 @@ pub enum SignalError {
     Deadline,
 }
 
-/// What it takes to evaluate a signal.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// What it takes to evaluate a signal. The cheaper ones come first, and a dearer one only while the decision still
+/// depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Cost {
-    /// A look, or one fast pass over the texts. Evaluated first.
-    #[default]
-    Cheap,
-    /// More than that: a model, or statistics. Evaluated only when the decision still depends on it.
+    /// A look, however long the request is, or something that every request needs anyway.
+    Look,
+    /// A fast pass over the texts.
+    Pass,
+    /// More than that: statistics, or a model.
     Dear,
+}
+
+impl Cost {
+    /// From cheap to dear.
+    pub(crate) const ALL: [Self; 3] = [Self::Look, Self::Pass, Self::Dear];
 }
 
 /// All rules of one kind (`keywords`, `languages`, `context`, ...), evaluated together in one pass.
@@ -61,7 +68,7 @@ pub trait Signal: Send + Sync + std::fmt::Debug {
 
     /// What it takes.
     fn cost(&self) -> Cost {
-        Cost::Cheap
+        Cost::Look
     }
 
     /// The outcome of every rule of this kind, in the policy's order.

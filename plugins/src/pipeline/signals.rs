@@ -17,48 +17,49 @@ use crate::signal::{Cost, Match, Signal, SignalError, SignalKind};
 pub(crate) const SIGNAL_SKIPPED: &str = "signal_skipped";
 
 impl Policy {
-    /// The signals that some decision for this request looks at: first the cheap ones at the same time, then those of
-    /// the others on which the decision still depends. A signal that fails has no value: decisions that hang on it do
-    /// not match.
+    /// The signals that some decision for this request looks at: the cheap ones first, and the dearer ones while the
+    /// decision still depends on them; those of one cost at the same time. A signal that fails has no value: decisions
+    /// that hang on it do not match.
     pub(super) async fn evaluate(
         &self,
         exchange: &mut Exchange,
         mut trace: Option<&mut Trace>,
     ) -> Signals {
         let automatic = exchange.automatic;
-        let needed = |kind: SignalKind| {
-            let mut live = self.decisions.iter().filter(|d| d.is_live(automatic));
-            live.any(|decision| decision.kinds.contains(&kind))
-        };
         let mut signals = Signals::default();
         let mut known = Vec::with_capacity(self.signals.len());
-        let (mut dear, mut unneeded) = (Vec::new(), Vec::new());
-        for (kind, signal) in &self.signals {
-            match (needed(*kind), signal.cost()) {
-                (false, _) => unneeded.push(*kind),
-                (true, Cost::Cheap) => known.push(*kind),
-                (true, Cost::Dear) => dear.push(*kind),
+        for cost in Cost::ALL {
+            let mut open = self.open_kinds(&signals, &known, automatic);
+            open.retain(|kind| {
+                self.signals
+                    .iter()
+                    .any(|(k, s)| k == kind && s.cost() == cost)
+            });
+            if !open.is_empty() {
+                self.wave(exchange, &open, &mut signals, trace.as_deref_mut())
+                    .await;
+                known.append(&mut open);
             }
         }
-        self.wave(exchange, &known, &mut signals, trace.as_deref_mut())
-            .await;
-        let open = match dear.is_empty() {
-            true => Vec::new(),
-            false => self.open_kinds(&signals, &known, automatic),
-        };
-        self.wave(exchange, &open, &mut signals, trace.as_deref_mut())
-            .await;
         if let Some(trace) = trace {
             // Somebody wants to see everything.
-            dear.retain(|kind| !open.contains(kind));
+            let (rest, unneeded): (Vec<_>, Vec<_>) = (self.signals.iter().map(|(kind, _)| *kind))
+                .filter(|kind| !known.contains(kind))
+                .partition(|kind| self.is_needed(*kind, automatic));
             let seen = trace.signals.len();
-            self.wave(exchange, &dear, &mut signals, Some(trace)).await;
+            self.wave(exchange, &rest, &mut signals, Some(trace)).await;
             for signal in &mut trace.signals[seen..] {
                 signal.deferred = true;
             }
             trace.signals.extend(unneeded.into_iter().map(skipped));
         }
         signals
+    }
+
+    /// Does a decision for such requests look at this kind?
+    fn is_needed(&self, kind: SignalKind, automatic: bool) -> bool {
+        let mut live = self.decisions.iter().filter(|d| d.is_live(automatic));
+        live.any(|decision| decision.kinds.contains(&kind))
     }
 
     /// Evaluates some kinds at the same time.

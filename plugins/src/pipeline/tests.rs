@@ -169,11 +169,11 @@ async fn the_story_for_people() {
     insta::assert_snapshot!(trace, @r"
     chat_completions: MoM (automatic), policy r1
     signals:
+      conversation (1 us)
+        - agentic (1 user turns)
       keywords (1 us)
         + code 1.0000 (any[0])
         - secret
-      conversation (1 us)
-        - agentic (1 user turns)
       languages (1 us)
         - german (et 0.1879)
     decisions:
