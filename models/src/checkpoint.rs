@@ -9,11 +9,13 @@
 mod bert;
 pub mod bundle;
 mod config;
+mod deberta;
 mod distilbert;
 mod error;
 mod head;
 mod json;
 mod labels;
+mod modernbert;
 mod sentence;
 mod tensors;
 #[cfg(test)]
@@ -115,9 +117,8 @@ fn read_checkpoint(dir: &Path, name: &str, options: &Options) -> Result<Checkpoi
     let mut weights = match config.family {
         Family::Bert | Family::Roberta => bert::read(&config, &tensors)?,
         Family::DistilBert => distilbert::read(&config, &tensors)?,
-        Family::ModernBert | Family::Deberta => {
-            return Err(json.wrong("model_type", "is a family that is not read yet"));
-        }
+        Family::ModernBert => modernbert::read(&json, &config, &tensors)?,
+        Family::Deberta => deberta::read(&json, &config, &tensors)?,
     };
     let max_tokens = sentence.as_ref().and_then(|sentence| sentence.max_tokens);
     if let Some(limit) = max_tokens.filter(|_| task == Task::Embedding) {

@@ -9,7 +9,7 @@ use super::error::ReadError;
 use super::json::Json;
 use super::sentence::Sentence;
 use super::tensors::Tensors;
-use super::{bert, distilbert, labels};
+use super::{bert, deberta, distilbert, labels, modernbert};
 use crate::encoder::{HeadInfo, Task};
 use crate::weights::{Head, Pooling, Stage, Then};
 
@@ -70,7 +70,7 @@ pub(super) fn read(
             stages,
         });
     }
-    let (pooling, mut stages, classifier) = before_classifier(task, config, tensors)?;
+    let (pooling, mut stages, classifier) = before_classifier(task, json, config, tensors)?;
     let prefix = tensors.prefix(&format!("{classifier}.weight"))?;
     let classifier = format!("{prefix}{classifier}");
     // The weight says how many classes there are, whatever the configuration says or leaves out.
@@ -95,12 +95,15 @@ pub(super) fn read(
 /// The pooling, the stages before the classifier, and its name.
 fn before_classifier(
     task: Task,
+    json: &Json,
     config: &Config,
     tensors: &Tensors,
 ) -> Result<(Pooling, Vec<Stage>, &'static str), ReadError> {
     match (config.family, task) {
         (Family::Bert | Family::Roberta, Task::Sequence) => bert::sequence_head(config, tensors),
         (Family::DistilBert, Task::Sequence) => distilbert::sequence_head(config, tensors),
+        (Family::ModernBert, _) => modernbert::head(json, config, tensors, task == Task::Token),
+        (Family::Deberta, Task::Sequence) => deberta::sequence_head(json, config, tensors),
         _ => Ok((Pooling::None, Vec::new(), "classifier")),
     }
 }
