@@ -8,6 +8,8 @@ mod relative;
 use candle_core::{DType, Result, Tensor};
 use candle_nn::ops::softmax_last_dim;
 
+#[cfg(test)]
+pub(super) use relative::bucket_table;
 pub(super) use relative::{Relative, relative_tables};
 
 use super::Shape;

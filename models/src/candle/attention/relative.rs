@@ -150,3 +150,20 @@ impl Buckets {
         steps * distance.signum()
     }
 }
+
+/// The buckets of the distances 0, 1, 2…
+#[cfg(test)]
+pub(in super::super) fn bucket_table(
+    buckets: usize,
+    max_distance: usize,
+    distances: usize,
+) -> Vec<i64> {
+    let table = Buckets {
+        span: buckets,
+        max_distance,
+        buckets,
+    };
+    (0..distances as i64)
+        .map(|distance| table.bucket(distance))
+        .collect()
+}
