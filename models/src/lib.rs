@@ -8,6 +8,7 @@
 
 pub mod encoder;
 pub mod fake;
+pub mod native;
 pub mod normalize;
 pub mod rules;
 pub mod weights;
