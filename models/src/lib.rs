@@ -10,6 +10,7 @@ pub mod candle;
 pub mod checkpoint;
 pub mod encoder;
 pub mod fake;
+pub mod native;
 pub mod normalize;
 pub mod rules;
 pub mod weights;

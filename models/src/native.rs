@@ -1,0 +1,140 @@
+//! An encoder with kernels of our own, for the CPU.
+//!
+//! Weights are packed once in the order in which a register tile reads them; sequences lie one after another without
+//! padding, and local attention only touches its band. [`kernel`] has the arithmetic, once for every instruction set
+//! and precision; the rest is plain Rust.
+//!
+//! `COMMUTATOR_KERNELS` (`portable`, `avx2`, `avx512`, `avx512bf16`, `neon`) overrides the choice of the instruction
+//! set.
+
+mod forward;
+mod head;
+mod kernel;
+mod layer;
+mod scratch;
+#[cfg(test)]
+mod tests;
+mod threads;
+mod trunk;
+mod validate;
+
+use crate::ModelError;
+use crate::encoder::{Encoder, HeadInfo, Output, Packed};
+use crate::weights::EncoderWeights;
+use kernel::Isa;
+use scratch::Pool;
+use trunk::Trunk;
+
+pub use threads::Threads;
+
+/// Names the instruction set to use.
+const KERNELS: &str = "COMMUTATOR_KERNELS";
+
+/// The numbers that weights are multiplied in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Precision {
+    /// 32-bit floating point.
+    F32,
+    /// Weights in 16-bit floating point with the exponent of `f32`; activations too where the processor multiplies
+    /// them so.
+    Bf16,
+    /// Weights in 8-bit integers with a scale an output, activations in integers with a scale a token. Attention,
+    /// normalisation and heads stay in `f32`.
+    Int8,
+}
+
+/// An encoder on the CPU. It may be called from several threads at once; they share its [`Threads`].
+pub struct NativeEncoder {
+    heads: Vec<HeadInfo>,
+    precision: Precision,
+    trunk: Trunk,
+    threads: Threads,
+    scratch: Pool,
+}
+
+impl std::fmt::Debug for NativeEncoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NativeEncoder")
+            .field("precision", &self.precision)
+            .field("kernels", &self.kernels())
+            .field("threads", &self.threads)
+            .finish_non_exhaustive()
+    }
+}
+
+impl NativeEncoder {
+    /// Packs the weights for the best instruction set that this processor has.
+    ///
+    /// # Errors
+    /// [`ModelError::Load`] when the weights do not fit together, or their positions are
+    /// [`crate::weights::Positions::Disentangled`].
+    pub fn new(
+        weights: &EncoderWeights,
+        precision: Precision,
+        threads: Threads,
+    ) -> Result<Self, ModelError> {
+        let wanted = std::env::var(KERNELS).ok().filter(|name| !name.is_empty());
+        Self::with_kernels(weights, precision, threads, wanted.as_deref())
+    }
+
+    /// Packs the weights for the named instruction set; for the best one where there is no name, or the processor
+    /// lacks it.
+    ///
+    /// # Errors
+    /// See [`NativeEncoder::new`].
+    pub fn with_kernels(
+        weights: &EncoderWeights,
+        precision: Precision,
+        threads: Threads,
+        kernels: Option<&str>,
+    ) -> Result<Self, ModelError> {
+        validate::validate(weights).map_err(|reason| ModelError::Load {
+            model: "native".to_owned(),
+            reason,
+        })?;
+        let isa = Isa::choose(precision, kernels);
+        Ok(Self {
+            heads: weights.heads.iter().map(|head| head.info.clone()).collect(),
+            precision,
+            trunk: Trunk::new(weights, precision, isa),
+            threads,
+            scratch: Pool::default(),
+        })
+    }
+
+    /// The instruction set in use.
+    #[must_use]
+    pub fn kernels(&self) -> &'static str {
+        self.trunk.isa.name()
+    }
+
+    /// The numbers that weights are multiplied in.
+    #[must_use]
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+}
+
+impl Encoder for NativeEncoder {
+    fn heads(&self) -> &[HeadInfo] {
+        &self.heads
+    }
+
+    fn max_tokens(&self) -> usize {
+        self.trunk.max_tokens
+    }
+
+    fn forward(&self, batch: &Packed, wanted: &[usize]) -> Result<Vec<Output>, ModelError> {
+        let mut scratch = self.scratch.take();
+        let tables = self.threads.enter(|| {
+            self.trunk
+                .forward(&self.threads, batch, wanted, &mut scratch)
+        });
+        self.scratch.put(scratch);
+        let outputs = tables?.into_iter().zip(wanted).map(|(values, head)| {
+            let width = self.heads[*head].width;
+            Output { width, values }
+        });
+        Ok(outputs.collect())
+    }
+}
