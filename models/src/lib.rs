@@ -10,6 +10,7 @@ pub mod encoder;
 pub mod fake;
 pub mod normalize;
 pub mod rules;
+pub mod source;
 pub mod weights;
 
 use std::ops::Range;
