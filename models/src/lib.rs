@@ -13,6 +13,7 @@ pub mod fake;
 pub mod native;
 pub mod normalize;
 pub mod rules;
+pub mod source;
 pub mod weights;
 
 use std::ops::Range;
