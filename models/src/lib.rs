@@ -14,6 +14,7 @@ pub mod native;
 pub mod normalize;
 pub mod rules;
 pub mod source;
+pub mod understand;
 pub mod weights;
 
 use std::ops::Range;

@@ -1,0 +1,342 @@
+//! From configuration to running models.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde::Serialize;
+use tokenizers::Tokenizer;
+
+use crate::candle::{self, CandleEncoder, Place as CandlePlace};
+use crate::checkpoint::{self, Checkpoint, HeadSettings};
+use crate::encoder::{Encoder, Task};
+use crate::engine::{
+    Combine, Engine, EngineMetrics, EngineOptions, EngineParts, HeadOptions, WindowOptions,
+};
+use crate::native::{self, NativeEncoder, Threads};
+use crate::normalize::Limits;
+use crate::rules::{Rules, RulesConfig};
+use crate::source::{self, HubOptions, Located, Source};
+use crate::weights::{EncoderWeights, Positions, Values};
+use crate::{ModelError, rules};
+
+use super::config::{Device, Precision, UnderstandingConfig};
+use super::{Place, Question, Understanding};
+
+/// A model in use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct LoadedModel {
+    /// What it answers.
+    pub questions: Vec<&'static str>,
+    /// Where it comes from, as configured.
+    pub source: Source,
+    /// Which state of it.
+    pub revision: String,
+    /// One hash of its files.
+    pub content: String,
+    /// How it runs: `native int8 avx2`, `candle cpu f32`, ...
+    pub backend: String,
+}
+
+/// Labels that mean "no attack" when the configuration does not name those that do. Others are attacks.
+const HARMLESS: [&str; 7] = [
+    "benign",
+    "safe",
+    "legit",
+    "normal",
+    "no_injection",
+    "no injection",
+    "label_0",
+];
+
+impl Understanding {
+    /// Finds, reads and starts the models. Blocks for as long as that takes; the network is never asked.
+    ///
+    /// # Errors
+    /// [`ModelError::Load`] with the model and what is wrong with it.
+    pub fn load(
+        config: &UnderstandingConfig,
+        hub: &HubOptions,
+        metrics: &EngineMetrics,
+    ) -> Result<Self, ModelError> {
+        let mut loader = Loader {
+            config,
+            hub,
+            metrics,
+            engines: Vec::new(),
+        };
+        let mut places = BTreeMap::new();
+        for question in Question::ALL {
+            places.insert(question, loader.place(question)?);
+        }
+        let mut take = |question: Question| {
+            let missing = || wrong(question.word(), "it was not loaded".to_owned());
+            places.remove(&question).ok_or_else(missing)
+        };
+        let (jailbreak, labels, threshold) = loader.attack(take(Question::Jailbreak)?)?;
+        Ok(Self {
+            domain: take(Question::Domain)?,
+            jailbreak,
+            pii: take(Question::Pii)?,
+            embedding: take(Question::Embedding)?,
+            attack_labels: labels,
+            jailbreak_threshold: config.jailbreak_threshold.or(threshold).unwrap_or(0.5),
+            rules: rules()?,
+            limits: Limits::default(),
+            models: loader.engines.into_iter().map(|engine| engine.loaded).collect(),
+        })
+    }
+}
+
+fn rules() -> Result<Rules, ModelError> {
+    Rules::new(&RulesConfig::default()).map_err(|error: rules::RulesError| wrong("rules", error.to_string()))
+}
+
+fn wrong(model: &str, reason: String) -> ModelError {
+    ModelError::Load {
+        model: model.to_owned(),
+        reason,
+    }
+}
+
+struct Loader<'a> {
+    config: &'a UnderstandingConfig,
+    hub: &'a HubOptions,
+    metrics: &'a EngineMetrics,
+    engines: Vec<Started>,
+}
+
+/// An engine with the files it came from.
+struct Started {
+    loaded: LoadedModel,
+    engine: Arc<Engine>,
+    settings: BTreeMap<String, HeadSettings>,
+    /// A bundle answers every question that it has a head for; a checkpoint the one it was read for.
+    bundle: bool,
+}
+
+impl Loader<'_> {
+    /// The place of the model for a question; files that are in use already are not read again.
+    fn place(&mut self, question: Question) -> Result<Place, ModelError> {
+        let source = self.config.source(question);
+        let located = source::locate(source, self.hub)?;
+        let head = match source {
+            Source::Bundle { head: Some(head) } => head.as_str(),
+            _ => question.word(),
+        };
+        let same = |started: &Started| started.bundle && started.loaded.content == located.content;
+        let index = match self.engines.iter().position(same) {
+            Some(index) => index,
+            None => {
+                let started = self.start(question, source, &located)?;
+                self.engines.push(started);
+                self.engines.len() - 1
+            }
+        };
+        let started = &mut self.engines[index];
+        let number = (started.engine.head(head)).ok_or_else(|| {
+            let names: Vec<&str> = started.engine.heads().map(|h| h.name.as_str()).collect();
+            let reason = format!("it has no head `{head}`; there are {}", names.join(", "));
+            wrong(question.word(), reason)
+        })?;
+        check_task(question, &started.engine, number)?;
+        if !started.loaded.questions.contains(&question.word()) {
+            started.loaded.questions.push(question.word());
+        }
+        Ok(Place {
+            engine: Arc::clone(&started.engine),
+            head: number,
+        })
+    }
+
+    fn start(
+        &self,
+        question: Question,
+        source: &Source,
+        located: &Located,
+    ) -> Result<Started, ModelError> {
+        let options = checkpoint::Options {
+            task: Some(task(question)),
+        };
+        let read = checkpoint::read_dir(&located.dir, question.word(), &options)?;
+        let (encoder, backend) = self.encoder(question, &read.weights)?;
+        let tokenizer = tokenizer(question, &read.tokenizer)?;
+        let engine = Engine::new(EngineParts {
+            model: match source {
+                Source::Bundle { .. } => "bundle".to_owned(),
+                _ => question.word().to_owned(),
+            },
+            encoder,
+            tokenizer,
+            options: self.options(&read),
+            metrics: self.metrics.clone(),
+        })?;
+        let names = read.weights.heads.iter().map(|head| head.info.name.clone());
+        Ok(Started {
+            loaded: LoadedModel {
+                questions: Vec::new(),
+                source: source.clone(),
+                revision: located.revision.clone(),
+                content: located.content.clone(),
+                backend,
+            },
+            engine: Arc::new(engine),
+            settings: names.zip(read.settings).collect(),
+            bundle: located.layout == source::Layout::Bundle,
+        })
+    }
+
+    /// The engine's settings: the configuration's, with what the model's files say of each head where the configuration
+    /// says nothing.
+    fn options(&self, read: &Checkpoint) -> EngineOptions {
+        let mut options = self.config.engine.clone();
+        let configured = options.heads.clone();
+        options.heads.clear();
+        for (head, settings) in read.weights.heads.iter().zip(&read.settings) {
+            let set = match configured.get(&head.info.name) {
+                Some(set) => set.clone(),
+                None => self.head_options(&head.info.name, &head.info.labels, settings),
+            };
+            options.heads.insert(head.info.name.clone(), set);
+        }
+        options
+    }
+
+    fn head_options(&self, name: &str, labels: &[String], settings: &HeadSettings) -> HeadOptions {
+        let default = self.config.engine.default_head.clone();
+        HeadOptions {
+            window: settings.window.map_or(default.window, |window| WindowOptions {
+                tokens: window.tokens,
+                overlap: window.overlap,
+            }),
+            temperature: settings.temperature,
+            threshold: settings.threshold.unwrap_or(default.threshold),
+            thresholds: settings.thresholds.clone(),
+            combine: match name == Question::Jailbreak.word() {
+                true => Combine::Max(self.attack_labels(labels)),
+                false => default.combine,
+            },
+            ..default
+        }
+    }
+
+    fn attack_labels(&self, labels: &[String]) -> Vec<String> {
+        if !self.config.attack_labels.is_empty() {
+            return self.config.attack_labels.clone();
+        }
+        let harmless = |label: &&String| HARMLESS.contains(&label.to_lowercase().as_str());
+        labels.iter().filter(|label| !harmless(label)).cloned().collect()
+    }
+
+    /// The labels that mean an attack, and the threshold that the model's files give.
+    fn attack(&self, place: Place) -> Result<(Place, Vec<String>, Option<f32>), ModelError> {
+        let info = place.engine.heads().nth(place.head);
+        let info = info.ok_or_else(|| wrong("jailbreak", "its head is gone".to_owned()))?;
+        let labels = self.attack_labels(&info.labels);
+        let known = |label: &&String| !info.labels.contains(label);
+        if let Some(label) = labels.iter().find(known) {
+            let there = info.labels.join(", ");
+            let reason = format!("attack_labels: no label `{label}`; there are {there}");
+            return Err(wrong("jailbreak", reason));
+        }
+        if labels.is_empty() || labels.len() == info.labels.len() {
+            let there = info.labels.join(", ");
+            let reason = format!("which of its labels mean an attack? Set attack_labels; there are {there}");
+            return Err(wrong("jailbreak", reason));
+        }
+        let started = self.engines.iter().find(|s| Arc::ptr_eq(&s.engine, &place.engine));
+        let settings = started.and_then(|started| started.settings.get(&info.name));
+        let threshold = settings.and_then(|settings| settings.threshold);
+        Ok((place, labels, threshold))
+    }
+
+    /// The best backend for a model: our kernels on the CPU where they can run it, candle otherwise.
+    fn encoder(
+        &self,
+        question: Question,
+        weights: &EncoderWeights,
+    ) -> Result<(Arc<dyn Encoder>, String), ModelError> {
+        let gpu = match self.config.device {
+            Device::Cuda => true,
+            Device::Cpu => false,
+            Device::Auto => cfg!(feature = "cuda"),
+        };
+        if gpu {
+            let precision = match self.config.precision {
+                Precision::F32 => candle::Precision::F32,
+                Precision::Auto | Precision::Bf16 => candle::Precision::Bf16,
+                Precision::Int8 => {
+                    let reason = "precision: int8 runs on the CPU only; take bf16 or f32";
+                    return Err(wrong(question.word(), reason.to_owned()));
+                }
+            };
+            match run_on_candle(weights, CandlePlace::Cuda(0), precision) {
+                Ok(found) => return Ok(found),
+                Err(error) if self.config.device == Device::Cuda => return Err(error),
+                Err(error) => tracing::warn!(%error, "no GPU: the models run on the CPU"),
+            }
+        }
+        if matches!(weights.positions, Positions::Disentangled(_)) {
+            return run_on_candle(weights, CandlePlace::Cpu, candle::Precision::F32);
+        }
+        let precision = match self.config.precision {
+            Precision::Auto if is_int8(weights) => native::Precision::Int8,
+            Precision::Auto | Precision::F32 => native::Precision::F32,
+            Precision::Bf16 => native::Precision::Bf16,
+            Precision::Int8 => native::Precision::Int8,
+        };
+        let threads = Threads::new(self.config.compute_threads.max(1))?;
+        let encoder = NativeEncoder::new(weights, precision, threads)?;
+        let name = format!("{precision:?}").to_lowercase();
+        let backend = format!("native {name} {}", encoder.kernels());
+        Ok((Arc::new(encoder), backend))
+    }
+}
+
+fn run_on_candle(
+    weights: &EncoderWeights,
+    place: CandlePlace,
+    precision: candle::Precision,
+) -> Result<(Arc<dyn Encoder>, String), ModelError> {
+    let options = candle::Options {
+        place,
+        precision,
+        ..candle::Options::default()
+    };
+    let encoder = CandleEncoder::new(weights, options)?;
+    let backend = format!("candle {place:?} {precision:?}").to_lowercase();
+    Ok((Arc::new(encoder), backend))
+}
+
+/// Are the weights stored in 8 bits?
+fn is_int8(weights: &EncoderWeights) -> bool {
+    let mut layers = weights.segments.iter().flat_map(|segment| &segment.layers);
+    layers.any(|layer| matches!(layer.qkv.weight.values, Values::Int8 { .. }))
+}
+
+fn tokenizer(question: Question, path: &Path) -> Result<Tokenizer, ModelError> {
+    Tokenizer::from_file(path).map_err(|error| {
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        wrong(question.word(), format!("{file}: {error}"))
+    })
+}
+
+fn task(question: Question) -> Task {
+    match question {
+        Question::Domain | Question::Jailbreak => Task::Sequence,
+        Question::Pii => Task::Token,
+        Question::Embedding => Task::Embedding,
+    }
+}
+
+fn check_task(question: Question, engine: &Engine, head: usize) -> Result<(), ModelError> {
+    let (wanted, info) = (task(question), engine.heads().nth(head));
+    match info {
+        Some(info) if info.task == wanted => Ok(()),
+        Some(info) => Err(wrong(
+            question.word(),
+            format!("its head `{}` is for {:?}, not {wanted:?}", info.name, info.task),
+        )),
+        None => Err(wrong(question.word(), "its head is gone".to_owned())),
+    }
+}
