@@ -144,7 +144,7 @@ def main() -> None:
     for subject in everything:
         for which, rows in (("test", test), ("dev", dev), ("train", train)):
             rows += chat(rng, subject, names[subject.label], which)
-    train, dropped = ngrams.clean(train, ngrams.load(args.offlimits))
+    train, dropped = ngrams.clean(train, args.offlimits)
     print("dropped for a run shared with evaluation:", dropped)
     test, dev = unique(test, set()), unique(dev, set())
     train = unique(train, taken | {r["text"] for r in test + dev})

@@ -12,19 +12,23 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE), str(HERE.parent)]
+DOMAIN = HERE.parent / "domain"
+sys.path[:0] = [str(HERE), str(HERE.parent), str(DOMAIN)]
 
 import fill  # noqa: E402
+import frames  # noqa: E402
 import ngrams  # noqa: E402
 import noise  # noqa: E402
 import presidio  # noqa: E402
+import vet  # noqa: E402
+from topics import subjects  # noqa: E402
 from values import Values  # noqa: E402
 
 SEED = 20250302
 # Fills of each template of a kind, and teacher's sentences of each source.
 FILLS = {"chat": 16, "mail": 24, "support": 22, "records": 20, "documents": 22, "prose": 26, "transcript": 18}
 FILLS_PRESIDIO, FILLS_FOREIGN, FILLS_NUMBERS, FILLS_WORDS = 22, 12, 12, 3
-TAUGHT = {"writingbench": 4200, "mmlu-pro": 3600}
+TAUGHT = {"writingbench": 4200, "mmlu-pro": 3600, "prompt": 700}
 
 
 class Maker:
@@ -75,6 +79,15 @@ def own(maker: Maker, dev: Maker) -> tuple[list[dict], list[dict]]:
     return train_rows, dev_rows
 
 
+def plain_prompts(rng: random.Random, count: int) -> list[dict]:
+    """Chat prompts on topics without a capital letter: nothing in them is a name."""
+    topics = [t for s in subjects(DOMAIN / "train") for t in s.topics if t.islower()]
+    return [
+        {"text": frames.rough(rng, frames.ask(rng, rng.choice(topics))), "spans": [], "src": "negative/topic", "lang": "en"}
+        for _ in range(count)
+    ]
+
+
 def combined(rng: random.Random, rows: list[dict], count: int) -> list[dict]:
     """Longer texts: two to four rows of one language, so that names stand amid other text."""
     by_lang = defaultdict(list)
@@ -89,14 +102,13 @@ def combined(rng: random.Random, rows: list[dict], count: int) -> list[dict]:
     return out
 
 
-def taught(path: Path) -> dict[str, list[dict]]:
+def taught(path: Path, lexicon: vet.Lexicon) -> dict[str, list[dict]]:
     """The teacher's sentences by part."""
     found: dict[str, list[dict]] = defaultdict(list)
     for line in path.read_text(encoding="utf-8").splitlines():
         record = json.loads(line)
-        if any(record["text"][s["start"] : s["end"]] != record["text"][s["start"] : s["end"]].strip() for s in record["spans"]):
-            continue
-        found[record.pop("part")].append(record)
+        if vet.keep(record, lexicon):
+            found[record.pop("part")].append(record)
     return found
 
 
@@ -151,6 +163,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--presidio", type=Path, required=True, help="presidio-evaluator's raw_data folder")
     parser.add_argument("--taught", type=Path, required=True, help="what teacher.py wrote")
+    parser.add_argument("--wordnet", type=Path, required=True, help="WordNet's data.noun")
     parser.add_argument("--offlimits", type=Path, help="folder with texts kept for evaluation")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
@@ -163,17 +176,18 @@ def main() -> None:
         else:
             count = FILLS_PRESIDIO if fill.SLOT.search(template) else 4
             train += [makers["train"].row(template, "presidio", rough=i > 3) for i in range(count)]
-    sentences = taught(args.taught)
+    sentences = taught(args.taught, vet.Lexicon(args.wordnet, presidio.stock(args.presidio, "train")))
     for source, count in TAUGHT.items():
         train += pick(rng, [r for r in sentences["train"] if r["src"] == source], count)
     dev += pick(rng, sentences["dev"], 500)
+    train += plain_prompts(rng, 700)
     train += combined(rng, train, 1500)
     test = pick(rng, sentences["test"], 300)
     for section, templates in fill.read(HERE / "test" / "templates.txt").items():
         for template in templates:
             src, lang = ("negative", "en") if section == "neg" else ("template", section)
             test += [makers["test"].row(template, src, lang, rough=i > 3) for i in range(6)]
-    train, dropped = ngrams.clean(train, ngrams.load(args.offlimits))
+    train, dropped = ngrams.clean(train, args.offlimits)
     print("dropped for a run shared with evaluation:", dropped)
     taken: set[str] = set()
     test = finish(test, taken)

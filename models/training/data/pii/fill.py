@@ -21,7 +21,7 @@ LABELS = {
     "card": "CREDIT_CARD", "iban": "IBAN_CODE", "ssn": "US_SSN", "dl": "US_DRIVER_LICENSE", "ip": "IP_ADDRESS",
     "date": "DATE_TIME", "dob": "DATE_TIME", "time": "DATE_TIME", "year": "DATE_TIME", "weekday": "DATE_TIME",
     "bstreet": "STREET_ADDRESS", "flat": "STREET_ADDRESS", "building": "STREET_ADDRESS", "postcode": "STREET_ADDRESS",
-    "month": "DATE_TIME", "isotime": "DATE_TIME", "logtime": "DATE_TIME", "age": "AGE",
+    "month": "DATE_TIME", "monthyear": "DATE_TIME", "isotime": "DATE_TIME", "logtime": "DATE_TIME", "age": "AGE",
 }
 
 
@@ -43,9 +43,10 @@ def makers(v: Values) -> dict[str, Callable[[], str]]:
         "url": lambda: r.choice(["https://", "http://www.", "www.", "https://www."]) + v.domain() + r.choice(["", "/", "/about", "/p/1"]),
         "card": lambda: numbers.card(r), "iban": lambda: numbers.iban(r), "ssn": lambda: numbers.ssn(r),
         "dl": lambda: numbers.licence(r), "ip": lambda: numbers.ip(r), "date": lambda: numbers.date(r, v.lang),
-        "dob": lambda: numbers.date(r, v.lang, 1930, 2010), "time": lambda: numbers.clock(r, v.lang),
+        "dob": lambda: numbers.birth(r, v.lang), "time": lambda: numbers.clock(r, v.lang),
         "year": lambda: str(r.randint(1900, 2029)), "weekday": lambda: r.choice(days),
         "month": lambda: r.choice(numbers.MONTHS.get(v.lang, numbers.MONTHS["en"]).split()),
+        "monthyear": lambda: f"{r.choice(numbers.MONTHS.get(v.lang, numbers.MONTHS['en']).split())} {r.randint(1950, 2029)}",
         "isotime": lambda: numbers.moment(r, 2018).strftime(r.choice(["%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S"])),
         "logtime": lambda: numbers.moment(r, 2018).strftime("%d/%b/%Y:%H:%M:%S +0000"), "age": lambda: str(r.randint(1, 99)),
         "expiry": lambda: f"{r.randint(1, 12):02d}/{r.randint(25, 35)}", "cvv": lambda: str(r.randint(100, 999)),

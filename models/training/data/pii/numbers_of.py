@@ -153,6 +153,14 @@ def date(rng: random.Random, lang: str, first: int = 1950, last: int = 2029) -> 
     return rng.choice([f"{d.day}{dot}{month}{' de ' if lang in ('es', 'pt') else ' '}{d.year}", f"{d.day:02d}.{d.month:02d}.{d.year}" if lang in ("de", "pl", "cs", "tr") else f"{d.day:02d}/{d.month:02d}/{d.year}", f"{d.day}{dot}{month}", f"{d.year}-{d.month:02d}-{d.day:02d}"])
 
 
+def birth(rng: random.Random, lang: str) -> str:
+    """A date of birth: always with its year."""
+    while True:
+        text = date(rng, lang, 1930, 2010)
+        if sum(c.isdigit() for c in text) >= 5 and ":" not in text:
+            return text
+
+
 def clock(rng: random.Random, lang: str) -> str:
     """A time of day."""
     h, m = rng.randint(0, 23), rng.choice([0, 15, 30, 45, rng.randint(0, 59)])

@@ -17,9 +17,12 @@ NAMES = {"PERSON": "PERSON", "GPE": "GPE", "ORG": "ORGANIZATION", "NORP": "NRP"}
 DROP = {"FAC", "WORK_OF_ART"}
 MONTH = (r"(?:jan(?:uary)?|feb(?:ruary)?|march|april|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
          r"|nov(?:ember)?|dec(?:ember)?)")
+YEAR = r"(?:1[4-9]\d\d|20\d\d)"
+DAY = r"\d{1,2}(?:st|nd|rd|th)?"
+# The part of the teacher's date that names a day, a month, a weekday or a year; "the end of", "early" and the like stay out.
 CALENDAR = re.compile(
-    rf"\b(?:{MONTH}\b\.?(?:\s\d|\s?$|,)|\d+(?:st|nd|rd|th)?\s(?:of\s)?{MONTH}|1[0-9]\d\ds?\b|20\d\ds?\b"
-    r"|(?:mon|tues|wednes|thurs|fri|satur|sun)day|\d+[/.-]\d+[/.-]\d+)", re.I)
+    rf"\b(?:{DAY}(?:\sof)?\s{MONTH}\b(?:,?\s{YEAR})?|{MONTH}\b\.?\s{DAY}\b(?:,?\s{YEAR})?|{MONTH}\b(?:,?\s{YEAR})?"
+    rf"|\d{{1,4}}[/.-]\d{{1,2}}[/.-]\d{{1,4}}|{YEAR}s?|(?:mon|tues|wednes|thurs|fri|satur|sun)day)\b", re.I)
 CLOCK = re.compile(r"\b\d{1,2}(?::\d\d|\s?[ap]\.?m\b)", re.I)
 AGE = re.compile(r"\b(\d{1,3})[- ](?:years?|yrs?|months?)[- ]olds?\b|\baged? (\d{1,3})\b", re.I)
 TITLE = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Prof|Professor|Sir|Rev|Captain|Miss)\b\.?(?= [A-Z])")
@@ -65,11 +68,13 @@ def convert(text: str, entities: list[tuple[int, int, str]]) -> list[dict] | Non
         if not piece:
             continue
         kind = NAMES.get(label)
-        if label in ("DATE", "TIME") and (CALENDAR.search(piece) or CLOCK.search(piece)):
-            kind = "DATE_TIME"
+        if label in ("DATE", "TIME"):
+            for m in [*CALENDAR.finditer(piece), *CLOCK.finditer(piece)]:
+                if not overlaps(spans, start + m.start(), start + m.end()):
+                    spans.append({"start": start + m.start(), "end": start + m.end(), "label": "DATE_TIME"})
         elif kind and (NOT_A_NAME.search(piece) or not any(c.isupper() for c in piece) or len(piece) > 60):
             return None
-        if kind and not overlaps(spans, start, end):
+        elif kind and not overlaps(spans, start, end):
             spans.append({"start": start, "end": end, "label": kind})
     return sorted(spans, key=lambda s: s["start"])
 
@@ -79,7 +84,7 @@ def english(text: str) -> bool:
     return sum(c.isascii() for c in text) > 0.97 * len(text)
 
 
-def sources(writing: Path, exams: list[Path]) -> Iterator[tuple[str, str, str]]:
+def sources(writing: Path, exams: list[Path], prompts: Path) -> Iterator[tuple[str, str, str]]:
     """(part, source, paragraph). Only even items of WritingBench are ours; the odd ones are kept for evaluation."""
     for line in writing.read_text(encoding="utf-8").splitlines():
         item = json.loads(line)
@@ -89,6 +94,12 @@ def sources(writing: Path, exams: list[Path]) -> Iterator[tuple[str, str, str]]:
         which = "test" if index % 20 == 0 else "dev" if index % 20 == 10 else "train"
         for paragraph in item["query"].split("\n"):
             yield which, "writingbench", paragraph
+    for path in sorted(prompts.glob("*.txt")):
+        part = ""
+        for line in path.read_text(encoding="utf-8").splitlines():
+            part = line if line.startswith("[") else part
+            if part == "[prompts]" and line != part:
+                yield "train", "prompt", line
     for path in exams:
         which = "dev" if "dev" in path.name else "train"
         for line in path.read_text(encoding="utf-8").splitlines():
@@ -101,6 +112,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, required=True, help="folder of the unpacked spaCy model")
     parser.add_argument("--writingbench", type=Path, required=True)
     parser.add_argument("--mmlu-pro", type=Path, required=True, help="folder with mmlu-pro-train.jsonl and -dev.jsonl")
+    parser.add_argument("--prompts", type=Path, required=True, help="the domain classifier's handwritten prompts")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     import spacy
@@ -109,7 +121,7 @@ def main() -> None:
     seen: set[str] = set()
     units = []
     exams = [args.mmlu_pro / "mmlu-pro-train.jsonl", args.mmlu_pro / "mmlu-pro-dev.jsonl"]
-    for which, source, paragraph in sources(args.writingbench, exams):
+    for which, source, paragraph in sources(args.writingbench, exams, args.prompts):
         text = paragraph.strip()[:600]
         if 15 <= len(text) and text not in seen and english(text):
             seen.add(text)
