@@ -38,8 +38,18 @@ def fetch(package: Package, cache: Path) -> Path:
     if file is None:
         if package.kind == "python":
             wanted = f"{package.name}=={package.version}"
-            command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--ignore-requires-python",
-                       "--dest", ".", wanted]
+            command = [
+                sys.executable,
+                "-m",
+                "pip",
+                "download",
+                "--quiet",
+                "--no-deps",
+                "--ignore-requires-python",
+                "--dest",
+                ".",
+                wanted,
+            ]
         else:
             command = ["apt-get", "download", f"{package.name}={package.version}"]
         subprocess.run(command, cwd=cache, check=True)

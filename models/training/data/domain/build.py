@@ -96,8 +96,11 @@ def chat(rng: random.Random, subject: Subject, names: list[str], which: str) -> 
                 second = rng.choice(subject.prompts)
                 out.append(row(f"{prompt} {second}", subject.label, "prompt/two"))
         for lang, prompt in subject.foreign:
-            out += [row(prompt, subject.label, f"prompt/{lang}"), row(prompt.lower(), subject.label, f"prompt/{lang}"),
-                    row(frames.rough(rng, prompt), subject.label, f"prompt/{lang}")]
+            out += [
+                row(prompt, subject.label, f"prompt/{lang}"),
+                row(prompt.lower(), subject.label, f"prompt/{lang}"),
+                row(frames.rough(rng, prompt), subject.label, f"prompt/{lang}"),
+            ]
     return out
 
 

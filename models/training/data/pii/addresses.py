@@ -6,14 +6,85 @@ import lists
 import numbers_of as numbers
 from values import Values
 
-EN_KINDS = ("Street", "St", "St.", "Avenue", "Ave", "Road", "Rd", "Lane", "Drive", "Dr", "Court", "Way", "Place",
-            "Boulevard", "Blvd", "Terrace", "Close", "Crescent", "Hill", "Square", "Parkway", "Circle", "Gardens")
-EN_NAMES = ("Main", "Oak", "Maple", "Elm", "Cedar", "Pine", "Park", "High", "Church", "Station", "Victoria", "Mill",
-            "Lake", "King", "Queen's", "Washington", "Lincoln", "Sunset", "Spring", "Ridge", "Chestnut", "River",
-            "5th", "42nd", "North 3rd", "West End", "Old Mill", "Baker", "Rose", "Martin Luther King Jr.", "Willow Creek")
+EN_KINDS = (
+    "Street",
+    "St",
+    "St.",
+    "Avenue",
+    "Ave",
+    "Road",
+    "Rd",
+    "Lane",
+    "Drive",
+    "Dr",
+    "Court",
+    "Way",
+    "Place",
+    "Boulevard",
+    "Blvd",
+    "Terrace",
+    "Close",
+    "Crescent",
+    "Hill",
+    "Square",
+    "Parkway",
+    "Circle",
+    "Gardens",
+)
+EN_NAMES = (
+    "Main",
+    "Oak",
+    "Maple",
+    "Elm",
+    "Cedar",
+    "Pine",
+    "Park",
+    "High",
+    "Church",
+    "Station",
+    "Victoria",
+    "Mill",
+    "Lake",
+    "King",
+    "Queen's",
+    "Washington",
+    "Lincoln",
+    "Sunset",
+    "Spring",
+    "Ridge",
+    "Chestnut",
+    "River",
+    "5th",
+    "42nd",
+    "North 3rd",
+    "West End",
+    "Old Mill",
+    "Baker",
+    "Rose",
+    "Martin Luther King Jr.",
+    "Willow Creek",
+)
 STREETS = {
-    "de": ["Hauptstraße", "Bahnhofstr.", "Gartenweg", "Goethestraße", "Am Markt", "Lindenallee", "{}straße", "{}weg", "{}platz"],
-    "fr": ["rue de la Paix", "avenue Victor Hugo", "rue {}", "boulevard {}", "place de la République", "chemin des Vignes", "rue du {}"],
+    "de": [
+        "Hauptstraße",
+        "Bahnhofstr.",
+        "Gartenweg",
+        "Goethestraße",
+        "Am Markt",
+        "Lindenallee",
+        "{}straße",
+        "{}weg",
+        "{}platz",
+    ],
+    "fr": [
+        "rue de la Paix",
+        "avenue Victor Hugo",
+        "rue {}",
+        "boulevard {}",
+        "place de la République",
+        "chemin des Vignes",
+        "rue du {}",
+    ],
     "es": ["Calle Mayor", "Calle {}", "Avenida {}", "Plaza de España", "Paseo del Prado", "C/ {}"],
     "it": ["Via Roma", "Via {}", "Corso Italia", "Piazza {}", "Viale {}", "Vicolo {}"],
     "pt": ["Rua {}", "Avenida {}", "Rua das Flores", "Travessa {}", "Praça {}"],
@@ -59,7 +130,9 @@ def street(v: Values, lang: str | None = None) -> str:
 
 def secondary(v: Values) -> str:
     """A flat or a suite."""
-    return v.rng.choice(["Apt. {}", "Suite {}", "Apt {}", "Unit {}", "#{}", "Flat {}", "Floor {}"]).format(v.rng.randint(1, 999))
+    return v.rng.choice(["Apt. {}", "Suite {}", "Apt {}", "Unit {}", "#{}", "Flat {}", "Floor {}"]).format(
+        v.rng.randint(1, 999)
+    )
 
 
 def full(v: Values) -> str:
@@ -74,9 +147,18 @@ def full(v: Values) -> str:
         if r.random() < 0.06:
             return military(v)
         state = r.choice(lists.STATE_CODES)
-        tail = r.choice([f"{place}, {state} {numbers.zip_us(r)}", f"{place} {code}", f"{place}, {code}", f"{place}, {v.country()}",
-                         f"{place}, {state} {numbers.zip_us(r)}, USA", f"{place}{glue}{code}", f"{place}, {state}",
-                         f"{place} {state} {numbers.zip_us(r)}"])
+        tail = r.choice(
+            [
+                f"{place}, {state} {numbers.zip_us(r)}",
+                f"{place} {code}",
+                f"{place}, {code}",
+                f"{place}, {v.country()}",
+                f"{place}, {state} {numbers.zip_us(r)}, USA",
+                f"{place}{glue}{code}",
+                f"{place}, {state}",
+                f"{place} {state} {numbers.zip_us(r)}",
+            ]
+        )
         return line + glue + tail
     country = r.choice(["", "", glue + v.country().removeprefix("the ")])
     return f"{line}{glue}{code} {place}{country}"
@@ -85,9 +167,13 @@ def full(v: Values) -> str:
 def military(v: Values) -> str:
     """A post office of the forces."""
     r = v.rng
-    return r.choice([f"Unit {r.randint(1000, 9999)} Box {r.randint(100, 9999)}\nDPO {r.choice(['AE', 'AA', 'AP'])} {numbers.zip_us(r)}",
-                     f"PSC {r.randint(1000, 9999)}, Box {r.randint(100, 9999)}\nAPO {r.choice(['AE', 'AA', 'AP'])} {numbers.zip_us(r)}",
-                     f"USNS {v.last()}\nFPO {r.choice(['AE', 'AA', 'AP'])} {numbers.zip_us(r)}"])
+    return r.choice(
+        [
+            f"Unit {r.randint(1000, 9999)} Box {r.randint(100, 9999)}\nDPO {r.choice(['AE', 'AA', 'AP'])} {numbers.zip_us(r)}",
+            f"PSC {r.randint(1000, 9999)}, Box {r.randint(100, 9999)}\nAPO {r.choice(['AE', 'AA', 'AP'])} {numbers.zip_us(r)}",
+            f"USNS {v.last()}\nFPO {r.choice(['AE', 'AA', 'AP'])} {numbers.zip_us(r)}",
+        ]
+    )
 
 
 def presidio_like(v: Values) -> str:
@@ -97,8 +183,14 @@ def presidio_like(v: Values) -> str:
     place = v.city().upper() if r.random() < 0.3 else v.city()
     name = street(v) if r.random() < 0.6 else road(v, language(v))
     flat, state, land = secondary(v), r.choice(lists.STATE_CODES), v.country().removeprefix("the ")
-    return r.choice([
-        f"{number} {name} {flat}\n{place}\n, {state}\n {land} {code}", f"{number} {name} {flat} {place} {state}",
-        f"{number} {name}\n{place}\n, {state}\n {code}", f"{number} {name} {flat} {place}", f"{name} {flat}\n {place}\n {land} {code}",
-        f"{number} {name} {flat}\n{place}, {state} {code}", f"{number} {name}\n {flat}\n {place}\n {code}",
-    ])
+    return r.choice(
+        [
+            f"{number} {name} {flat}\n{place}\n, {state}\n {land} {code}",
+            f"{number} {name} {flat} {place} {state}",
+            f"{number} {name}\n{place}\n, {state}\n {code}",
+            f"{number} {name} {flat} {place}",
+            f"{name} {flat}\n {place}\n {land} {code}",
+            f"{number} {name} {flat}\n{place}, {state} {code}",
+            f"{number} {name}\n {flat}\n {place}\n {code}",
+        ]
+    )

@@ -83,7 +83,12 @@ def plain_prompts(rng: random.Random, count: int) -> list[dict]:
     """Chat prompts on topics without a capital letter: nothing in them is a name."""
     topics = [t for s in subjects(DOMAIN / "train") for t in s.topics if t.islower()]
     return [
-        {"text": frames.rough(rng, frames.ask(rng, rng.choice(topics))), "spans": [], "src": "negative/topic", "lang": "en"}
+        {
+            "text": frames.rough(rng, frames.ask(rng, rng.choice(topics))),
+            "spans": [],
+            "src": "negative/topic",
+            "lang": "en",
+        }
         for _ in range(count)
     ]
 
@@ -168,7 +173,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     rng = random.Random(SEED)
-    makers = {p: Maker(SEED + 100 * i, presidio.stock(args.presidio, p)) for i, p in enumerate(("train", "dev", "test"))}
+    makers = {
+        p: Maker(SEED + 100 * i, presidio.stock(args.presidio, p)) for i, p in enumerate(("train", "dev", "test"))
+    }
     train, dev = own(makers["train"], makers["dev"])
     for template in presidio.templates(args.presidio / "templates.txt"):
         if is_dev(template):

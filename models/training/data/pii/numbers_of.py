@@ -29,17 +29,77 @@ DAYS = {
     "pt": "segunda-feira terça-feira quarta-feira quinta-feira sexta-feira sábado domingo",
 }
 IBANS = {
-    "DE": "########", "FR": "##########X#########", "ES": "##########", "IT": "X######", "GB": "AAAA######",
-    "NL": "AAAA##", "CH": "#####", "AT": "###", "BE": "", "PL": "############", "PT": "###########", "SE": "##########",
+    "DE": "########",
+    "FR": "##########X#########",
+    "ES": "##########",
+    "IT": "X######",
+    "GB": "AAAA######",
+    "NL": "AAAA##",
+    "CH": "#####",
+    "AT": "###",
+    "BE": "",
+    "PL": "############",
+    "PT": "###########",
+    "SE": "##########",
 }
-IBAN_TAIL = {"DE": 10, "FR": 3, "ES": 10, "IT": 16, "GB": 8, "NL": 8, "CH": 12, "AT": 13, "BE": 12, "PL": 12, "PT": 10, "SE": 10}
+IBAN_TAIL = {
+    "DE": 10,
+    "FR": 3,
+    "ES": 10,
+    "IT": 16,
+    "GB": 8,
+    "NL": 8,
+    "CH": 12,
+    "AT": 13,
+    "BE": 12,
+    "PL": 12,
+    "PT": 10,
+    "SE": 10,
+}
 PHONES = {
-    "en": ["(###) ###-####", "###-###-####", "+1 ### ### ####", "+1-###-###-####", "###.###.####", "1-800-###-####",
-           "+44 20 #### ####", "+44 7### ######", "0161 ### ####", "07### ######", "##########", "+61 4## ### ###",
-           "(0#) #### ####", "+91 9#### #####", "+91-##########", "+353 8# ### ####", "### ### ####", "### ####",
-           "## ## ## ##", "0## ### ## ##", "###-####", "001-###-###-####x###", "(###)###-#### ext. ###", "+## ### ### ###"],
-    "de": ["+49 30 #######", "030 ########", "0171 #######", "+49 (0) 89 ######", "089/######", "0043 1 #######", "+41 44 ### ## ##"],
-    "fr": ["+33 1 ## ## ## ##", "01 ## ## ## ##", "06 ## ## ## ##", "+33 6 ## ## ## ##", "06########", "04.##.##.##.##"],
+    "en": [
+        "(###) ###-####",
+        "###-###-####",
+        "+1 ### ### ####",
+        "+1-###-###-####",
+        "###.###.####",
+        "1-800-###-####",
+        "+44 20 #### ####",
+        "+44 7### ######",
+        "0161 ### ####",
+        "07### ######",
+        "##########",
+        "+61 4## ### ###",
+        "(0#) #### ####",
+        "+91 9#### #####",
+        "+91-##########",
+        "+353 8# ### ####",
+        "### ### ####",
+        "### ####",
+        "## ## ## ##",
+        "0## ### ## ##",
+        "###-####",
+        "001-###-###-####x###",
+        "(###)###-#### ext. ###",
+        "+## ### ### ###",
+    ],
+    "de": [
+        "+49 30 #######",
+        "030 ########",
+        "0171 #######",
+        "+49 (0) 89 ######",
+        "089/######",
+        "0043 1 #######",
+        "+41 44 ### ## ##",
+    ],
+    "fr": [
+        "+33 1 ## ## ## ##",
+        "01 ## ## ## ##",
+        "06 ## ## ## ##",
+        "+33 6 ## ## ## ##",
+        "06########",
+        "04.##.##.##.##",
+    ],
     "es": ["+34 6## ### ###", "9## ## ## ##", "6########", "+52 55 #### ####", "91 ### ## ##"],
     "it": ["+39 06 ########", "06 ########", "3## #######", "+39 3## ### ####", "02/########"],
     "pt": ["+351 9## ### ###", "(11) 9####-####", "21 ### ## ##", "+55 11 9#### ####"],
@@ -84,7 +144,18 @@ def luhn(digits: str) -> int:
 
 def card(rng: random.Random) -> str:
     """A card number with a right check digit."""
-    prefix, length = rng.choice([("4", 16), ("4", 16), ("5" + str(rng.randint(1, 5)), 16), ("34", 15), ("37", 15), ("6011", 16), ("35", 16), ("30", 14)])
+    prefix, length = rng.choice(
+        [
+            ("4", 16),
+            ("4", 16),
+            ("5" + str(rng.randint(1, 5)), 16),
+            ("34", 15),
+            ("37", 15),
+            ("6011", 16),
+            ("35", 16),
+            ("30", 14),
+        ]
+    )
     body = prefix + "".join(str(rng.randint(0, 9)) for _ in range(length - len(prefix) - 1))
     number = body + str(luhn(body))
     form = rng.random()
@@ -102,7 +173,9 @@ def card(rng: random.Random) -> str:
 def iban(rng: random.Random) -> str:
     """An account number with right check digits (ISO 13616)."""
     country = rng.choice(list(IBANS))
-    body = fill(rng, IBANS[country].replace("X", "A")) + "".join(str(rng.randint(0, 9)) for _ in range(IBAN_TAIL[country]))
+    body = fill(rng, IBANS[country].replace("X", "A")) + "".join(
+        str(rng.randint(0, 9)) for _ in range(IBAN_TAIL[country])
+    )
     value = int("".join(str(int(c, 36)) for c in body + country + "00"))
     text = f"{country}{98 - value % 97:02d}{body}"
     return " ".join(text[i : i + 4] for i in range(0, len(text), 4)) if rng.random() < 0.5 else text
@@ -117,7 +190,24 @@ def ssn(rng: random.Random) -> str:
 
 def licence(rng: random.Random) -> str:
     """A driver's license number in the manner of one of the states."""
-    return fill(rng, rng.choice(["A#######", "########", "A############", "A###-####-####", "#########", "AA######A", "A##-##-####", "A####-#####-#####", "A########", "###AA####", "AAAAA######"]))
+    return fill(
+        rng,
+        rng.choice(
+            [
+                "A#######",
+                "########",
+                "A############",
+                "A###-####-####",
+                "#########",
+                "AA######A",
+                "A##-##-####",
+                "A####-#####-#####",
+                "A########",
+                "###AA####",
+                "AAAAA######",
+            ]
+        ),
+    )
 
 
 def ip(rng: random.Random) -> str:
@@ -143,14 +233,35 @@ def date(rng: random.Random, lang: str, first: int = 1950, last: int = 2029) -> 
     d = moment(rng, first, last)
     month = MONTHS.get(lang, MONTHS["en"]).split()[d.month - 1]
     if lang == "en":
-        return rng.choice([
-            f"{month} {d.day}, {d.year}", f"{d.day} {month} {d.year}", f"{month} {ordinal(d.day)}", f"{month[:3]} {d.day}, {d.year}",
-            f"{d.month}/{d.day}/{d.year}", f"{d.month:02d}/{d.day:02d}/{d.year}", f"{d.year}-{d.month:02d}-{d.day:02d}",
-            f"{d.day}/{d.month}/{d.year % 100:02d}", f"{month} {d.year}", f"{d.day:02d}-{month[:3]}-{d.year}", f"{month} {d.day}",
-            f"{d.day:02d}.{d.month:02d}.{d.year}", f"{d:%Y-%m-%d %H:%M:%S}", f"the {ordinal(d.day)} of {month}",
-        ])
+        return rng.choice(
+            [
+                f"{month} {d.day}, {d.year}",
+                f"{d.day} {month} {d.year}",
+                f"{month} {ordinal(d.day)}",
+                f"{month[:3]} {d.day}, {d.year}",
+                f"{d.month}/{d.day}/{d.year}",
+                f"{d.month:02d}/{d.day:02d}/{d.year}",
+                f"{d.year}-{d.month:02d}-{d.day:02d}",
+                f"{d.day}/{d.month}/{d.year % 100:02d}",
+                f"{month} {d.year}",
+                f"{d.day:02d}-{month[:3]}-{d.year}",
+                f"{month} {d.day}",
+                f"{d.day:02d}.{d.month:02d}.{d.year}",
+                f"{d:%Y-%m-%d %H:%M:%S}",
+                f"the {ordinal(d.day)} of {month}",
+            ]
+        )
     dot = ". " if lang in ("de", "cs") else " de " if lang in ("es", "pt") else " "
-    return rng.choice([f"{d.day}{dot}{month}{' de ' if lang in ('es', 'pt') else ' '}{d.year}", f"{d.day:02d}.{d.month:02d}.{d.year}" if lang in ("de", "pl", "cs", "tr") else f"{d.day:02d}/{d.month:02d}/{d.year}", f"{d.day}{dot}{month}", f"{d.year}-{d.month:02d}-{d.day:02d}"])
+    return rng.choice(
+        [
+            f"{d.day}{dot}{month}{' de ' if lang in ('es', 'pt') else ' '}{d.year}",
+            f"{d.day:02d}.{d.month:02d}.{d.year}"
+            if lang in ("de", "pl", "cs", "tr")
+            else f"{d.day:02d}/{d.month:02d}/{d.year}",
+            f"{d.day}{dot}{month}",
+            f"{d.year}-{d.month:02d}-{d.day:02d}",
+        ]
+    )
 
 
 def birth(rng: random.Random, lang: str) -> str:
@@ -166,14 +277,45 @@ def clock(rng: random.Random, lang: str) -> str:
     h, m = rng.randint(0, 23), rng.choice([0, 15, 30, 45, rng.randint(0, 59)])
     if lang != "en" or rng.random() < 0.4:
         return f"{h:02d}:{m:02d}"
-    return rng.choice([f"{h % 12 + 1} {rng.choice(['am', 'pm', 'a.m.', 'p.m.'])}", f"{h % 12 + 1}:{m:02d} {rng.choice(['AM', 'PM', 'pm'])}", f"{h % 12 + 1}pm"])
+    return rng.choice(
+        [
+            f"{h % 12 + 1} {rng.choice(['am', 'pm', 'a.m.', 'p.m.'])}",
+            f"{h % 12 + 1}:{m:02d} {rng.choice(['AM', 'PM', 'pm'])}",
+            f"{h % 12 + 1}pm",
+        ]
+    )
 
 
 def email(rng: random.Random, first: str, last: str, domain: str) -> str:
     """A mail address."""
-    user = rng.choice([f"{first}.{last}", f"{first}{last}", f"{first[0]}{last}", f"{first}_{last}", f"{first}{rng.randint(1, 99)}", f"{last}.{first}", "info", "office", f"{first}"])
+    user = rng.choice(
+        [
+            f"{first}.{last}",
+            f"{first}{last}",
+            f"{first[0]}{last}",
+            f"{first}_{last}",
+            f"{first}{rng.randint(1, 99)}",
+            f"{last}.{first}",
+            "info",
+            "office",
+            f"{first}",
+        ]
+    )
     if rng.random() < 0.4:
-        domain = rng.choice(["gmail.com", "yahoo.com", "outlook.com", "hotmail.co.uk", "gmx.de", "web.de", "orange.fr", "icloud.com", "proton.me", "example.com"])
+        domain = rng.choice(
+            [
+                "gmail.com",
+                "yahoo.com",
+                "outlook.com",
+                "hotmail.co.uk",
+                "gmx.de",
+                "web.de",
+                "orange.fr",
+                "icloud.com",
+                "proton.me",
+                "example.com",
+            ]
+        )
     text = f"{user}@{domain}"
     return text if rng.random() < 0.9 else text.title().replace(".Com", ".com")
 
@@ -181,8 +323,27 @@ def email(rng: random.Random, first: str, last: str, domain: str) -> str:
 def zipcode(rng: random.Random, lang: str) -> str:
     """A postal code."""
     patterns = {
-        "en": ["#####", "#####", "#####", "#####-####", "AA# #AA", "AA## #AA", "A# #AA", "A#A #A#", "####", "### ##", "######", "#####-###", "####-###", "#### AA"],
-        "pl": ["##-###"], "nl": ["#### AA"], "pt": ["####-###", "#####-###"], "sv": ["### ##"], "cs": ["### ##"],
+        "en": [
+            "#####",
+            "#####",
+            "#####",
+            "#####-####",
+            "AA# #AA",
+            "AA## #AA",
+            "A# #AA",
+            "A#A #A#",
+            "####",
+            "### ##",
+            "######",
+            "#####-###",
+            "####-###",
+            "#### AA",
+        ],
+        "pl": ["##-###"],
+        "nl": ["#### AA"],
+        "pt": ["####-###", "#####-###"],
+        "sv": ["### ##"],
+        "cs": ["### ##"],
     }
     return fill(rng, rng.choice(patterns.get(lang, ["#####"])))
 

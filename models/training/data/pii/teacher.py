@@ -15,22 +15,29 @@ from pathlib import Path
 
 NAMES = {"PERSON": "PERSON", "GPE": "GPE", "ORG": "ORGANIZATION", "NORP": "NRP"}
 DROP = {"FAC", "WORK_OF_ART"}
-MONTH = (r"(?:jan(?:uary)?|feb(?:ruary)?|march|april|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
-         r"|nov(?:ember)?|dec(?:ember)?)")
+MONTH = (
+    r"(?:jan(?:uary)?|feb(?:ruary)?|march|april|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
+    r"|nov(?:ember)?|dec(?:ember)?)"
+)
 YEAR = r"(?:1[4-9]\d\d|20\d\d)"
 DAY = r"\d{1,2}(?:st|nd|rd|th)?"
 # The part of the teacher's date that names a day, a month, a weekday or a year; "the end of", "early" and the like stay out.
 CALENDAR = re.compile(
     rf"\b(?:{DAY}(?:\sof)?\s{MONTH}\b(?:,?\s{YEAR})?|{MONTH}\b\.?\s{DAY}\b(?:,?\s{YEAR})?|{MONTH}\b(?:,?\s{YEAR})?"
-    rf"|\d{{1,4}}[/.-]\d{{1,2}}[/.-]\d{{1,4}}|{YEAR}s?|(?:mon|tues|wednes|thurs|fri|satur|sun)day)\b", re.I)
+    rf"|\d{{1,4}}[/.-]\d{{1,2}}[/.-]\d{{1,4}}|{YEAR}s?|(?:mon|tues|wednes|thurs|fri|satur|sun)day)\b",
+    re.I,
+)
 CLOCK = re.compile(r"\b\d{1,2}(?::\d\d|\s?[ap]\.?m\b)", re.I)
 AGE = re.compile(r"\b(\d{1,3})[- ](?:years?|yrs?|months?)[- ]olds?\b|\baged? (\d{1,3})\b", re.I)
 TITLE = re.compile(r"\b(?:Mr|Mrs|Ms|Dr|Prof|Professor|Sir|Rev|Captain|Miss)\b\.?(?= [A-Z])")
 EMAIL = re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)+\b")
 URL = re.compile(r"\b(?:https?://|www\.)[^\s<>\"')\]]+[^\s<>\"')\].,;:!?]")
 # What the small model takes for a name again and again in exam questions and prompts.
-NOT_A_NAME = re.compile(r"[\d\n_=\\${}|<>@#*^]|^(?:\W*.{0,2}\W*)$|^(?:statement|note|question|answer|let|find|figure|table|what|which|"
-                        r"create|write|please|step|type|part|section|chapter|compute|determine|evaluate|suppose)\b", re.I)
+NOT_A_NAME = re.compile(
+    r"[\d\n_=\\${}|<>@#*^]|^(?:\W*.{0,2}\W*)$|^(?:statement|note|question|answer|let|find|figure|table|what|which|"
+    r"create|write|please|step|type|part|section|chapter|compute|determine|evaluate|suppose)\b",
+    re.I,
+)
 
 
 def overlaps(spans: list[dict], start: int, end: int) -> bool:
@@ -60,7 +67,7 @@ def convert(text: str, entities: list[tuple[int, int, str]]) -> list[dict] | Non
         piece = text[start:end]
         for lead in ("the ", "The ", "a "):
             if piece.startswith(lead) and label in ("GPE", "NORP", "DATE", "PERSON", "ORG"):
-                start, piece = start + len(lead), piece[len(lead):]
+                start, piece = start + len(lead), piece[len(lead) :]
         if piece.endswith(("'s", "’s")):
             end, piece = end - 2, piece[:-2]
         start, end = start + len(piece) - len(piece.lstrip()), end - len(piece) + len(piece.rstrip())
