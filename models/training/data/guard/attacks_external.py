@@ -69,7 +69,7 @@ def neuralchemy(folder: Path) -> Iterator[Row]:
             for piece in pieces[:2]:
                 if attack and len(pieces) > 1 and not CUE.search(piece):
                     continue
-                yield Row(piece, attack, "neuralchemy", "en", split)
+                yield Row(piece, attack, "neuralchemy", "en", split, text)
 
 
 def prompt_armor(folder: Path) -> Iterator[Row]:
@@ -97,4 +97,4 @@ def prompt_armor(folder: Path) -> Iterator[Row]:
                 continue
             counts[source] += 1
             split = "test" if source == "safeguard/injection" else "dev" if source == "jailbreakchat" else "train"
-            yield Row(piece, True, f"prompt-armor/{source}", "en", split)
+            yield Row(piece, True, f"prompt-armor/{source}", "en", split, text)

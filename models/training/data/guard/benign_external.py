@@ -36,7 +36,7 @@ def _rows(texts: list[str], src: str, lang: str = "en", split: str = "train", mo
             pieces = pieces[first : first + most]
         for piece in pieces:
             if len(piece) > 12:
-                yield Row(piece, False, src, lang, split)
+                yield Row(piece, False, src, lang, split, text)
 
 
 def questions(folder: Path) -> Iterator[Row]:

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import argparse
 import collections
+import dataclasses
 import json
 import os
 import random
 from pathlib import Path
 
 from . import attacks_external, benign_external, foreign, mix, offlimits
-from .grammar import Grammar
+from .grammar import Family, Grammar
 from .rows import Row
 from .text import clean, fingerprint, ngrams, size, stable, windows, words
 
@@ -37,7 +38,12 @@ def generated() -> list[Row]:
         if path.stem.startswith("en"):
             grammar.read(HERE / "grammars" / "en.slots")
         grammar.read(path)
-        for family in grammar.families:
+        if not path.stem.startswith("en"):
+            shared = len(grammar.families)
+            grammar.read(HERE / "grammars" / "multi.shared")
+            for family in grammar.families[shared:]:
+                family.lang, family.split = path.stem, grammar.families[0].split
+        for family in [part for whole in grammar.families for part in _parts(whole)]:
             count = min(int(len(family.lines) * PER_LINE[family.label] * family.weight), int(FAMILY_CAP[family.split] * family.weight))
             for text in grammar.sample(family, count, SEED):
                 pieces = windows(text) if size(text) > 124 else [text]
@@ -46,6 +52,16 @@ def generated() -> list[Row]:
                 for piece in pieces[:2]:
                     rows.append(Row(piece, family.label == "jailbreak", f"gen/{family.name}", family.lang, family.split))
     return rows
+
+
+def _parts(family: Family) -> list[Family]:
+    """A training family without one template in fourteen, and those for development."""
+    if family.split != "train":
+        return [family]
+    held = [line for line in family.lines if stable(family.lang + line) % 14 == 0]
+    rest = [line for line in family.lines if line not in held]
+    parts = [dataclasses.replace(family, lines=rest), dataclasses.replace(family, lines=held, split="dev", weight=family.weight / 2)]
+    return [part for part in parts if part.lines]
 
 
 def gather(unpacked: Path, debian: Path, domain: Path) -> list[Row]:
@@ -65,8 +81,8 @@ def without_withheld(rows: list[Row], index: object, short: set[str], dropped: c
     """Rows that share no ten-word run with an off-limits text, nor equal a short one."""
     kept = []
     for row in rows:
-        tokens = words(row.text)
-        if offlimits.shares_run(index, list(ngrams(tokens))) or (row.attack and " ".join(tokens) in short):
+        tokens = words(row.whole or row.text)
+        if offlimits.shares_run(index, list(ngrams(tokens))) or (row.attack and " ".join(words(row.text)) in short):
             dropped[f"off-limits {row.src}"] += 1
         else:
             kept.append(row)
@@ -129,7 +145,8 @@ def balance(rows: list[Row], most: int, caps: dict[tuple[str, bool], int]) -> li
     return kept[:most]
 
 
-TRAIN_CAPS = {("slabs", True): 3600, ("slabs", False): 4200, ("neuralchemy", True): 1900, ("neuralchemy", False): 500}
+TRAIN_CAPS = {("slabs", True): 2600, ("slabs", False): 5000, ("neuralchemy", True): 1300, ("neuralchemy", False): 400,
+              ("prompt-armor/llmail-inject", True): 900, ("mmlu-pro", False): 900, ("writingbench", False): 700}
 
 
 def write(path: Path, rows: list[Row], seed: str) -> None:
@@ -174,11 +191,11 @@ def main() -> None:
     splits = {name: [r for r in rows if r.split == name] for name in ("train", "dev", "test")}
     splits["train"] = balance(splits["train"], 40_000, TRAIN_CAPS)
     apart(splits, dropped)
-    for name, count in (("train", 1500), ("dev", 150), ("test", 200)):
+    for name, count in (("train", 1300), ("dev", 150), ("test", 200)):
         plain = splits[name]
         carriers = [r for r in plain if not r.attack]
         buried = mix.buried(plain, carriers, count, name, SEED)
-        splits[name] = plain + buried + mix.disguised(plain, 0.09 if name == "train" else 0.06, name, SEED)
+        splits[name] = plain + buried + mix.disguised(plain, 0.07 if name == "train" else 0.06, name, SEED)
     options.out.mkdir(parents=True, exist_ok=True)
     for name, part in splits.items():
         write(options.out / f"{name}.jsonl", part, name)

@@ -14,6 +14,8 @@ class Row:
     src: str
     lang: str
     split: str = "train"
+    # The text that this one was cut from, where it was cut.
+    whole: str = ""
 
     def record(self) -> dict[str, str]:
         """The row as the training files hold it."""
