@@ -22,7 +22,7 @@ def pip_download(package: Package, folder: Path) -> Path:
     """The package's file, downloaded unless it is there, with its hash checked."""
     if not (folder / package.file).exists():
         folder.mkdir(parents=True, exist_ok=True)
-        kind = ["--only-binary", ":all:"] if package.file.endswith(".whl") else ["--no-binary", ":all:", "--no-build-isolation"]
+        kind = ["--only-binary", ":all:"] if package.file.endswith(".whl") else ["--no-binary", package.name]
         subprocess.run(
             [sys.executable, "-m", "pip", "download", "--no-deps", "--ignore-requires-python", "-q", *kind,
              "-d", str(folder), f"{package.name}=={package.version}"],

@@ -8,7 +8,8 @@ A file holds slots and families:
     [please |]ignore {what}
 
 `{slot}` takes a choice of that slot (expanded in turn), `[a|b|]` one of the parts,
-`\\n` is a line break. A slot choice may say `3* text` to be drawn three times as often.
+`\\n` is a line break. A slot whose name ends in 1 keeps its choice within one text. A slot
+choice may say `3* text` to be drawn three times as often.
 """
 
 from __future__ import annotations
@@ -62,17 +63,20 @@ class Grammar:
     def expand(self, template: str, rng: random.Random) -> str:
         """One text of a template."""
         text = template
+        kept: dict[str, str] = {}
         for _ in range(60):
-            text, slots = _SLOT.subn(lambda m: self._slot(m, rng), text)
+            text, slots = _SLOT.subn(lambda m: self._slot(m, rng, kept), text)
             text, choices = _CHOICE.subn(lambda m: rng.choice(m[1].split("|")), text)
             if not slots and not choices:
                 break
         return text.replace("\\n", "\n")
 
-    def _slot(self, match: re.Match[str], rng: random.Random) -> str:
+    def _slot(self, match: re.Match[str], rng: random.Random, kept: dict[str, str]) -> str:
         options = self.slots.get(match[1])
         if options is None:
             raise ValueError(f"no slot {match[1]!r}")
+        if match[1].endswith("1"):
+            return kept.setdefault(match[1], rng.choice(options))
         return rng.choice(options)
 
     def sample(self, family: Family, count: int, seed: int) -> list[str]:
