@@ -35,6 +35,13 @@ SATML_CUE = re.compile(
     r"secret|password|access granted|ignore|previous|above|system|prompt|instruction|debug|code ?word|forget|\bkey\b|repeat|encrypt|encode|rule",
     re.I,
 )
+# Rows labelled as attacks without anything of an attack in them are dropped.
+WEAK_CUE = re.compile(
+    r"pwned|execut|\brun\b|system|prompt|instruct|character|\brole|mode\b|respond|reply|\bsay\b|print|output"
+    r"|act as|you are|base64|decode|command|bomb|weapon|drug|attack|kill|steal|virus|fraud|illegal|break in", re.I)
+ABOUT_ATTACKS = re.compile(
+    r"^(?:how do you (?:detect|handle)|what (?:criteria|distinguishes)|explain how you handle|what's your false positive"
+    r"|most people agree|can you help me write something|describe why users)", re.I)
 BENIGN_DOUBT = re.compile(r"hack into|malware|ignore (?:all|the|your)|jailbreak|exploit|keylog|ransom|steal", re.I)
 
 
@@ -46,7 +53,7 @@ def slabs(folder: Path) -> Iterator[Row]:
             for record in csv.DictReader(file):
                 attack = record["label"] == "1"
                 text = clean(record["text"])
-                if len(text.split()) < 3 and attack:
+                if attack and (len(text.split()) < 3 or ABOUT_ATTACKS.search(text)):
                     continue
                 yield Row(text, attack, "slabs", "en", split if stable(text) % 4 == 0 or split == "train" else "train")
 
@@ -60,7 +67,7 @@ def neuralchemy(folder: Path) -> Iterator[Row]:
         for record in parquet.read_table(base / f"core-{part}.parquet").to_pylist():
             attack = record["label"] == 1
             text = clean(record["text"])
-            if attack and len(text.split()) < 4:
+            if attack and (len(text.split()) < 4 or not (CUE.search(text) or WEAK_CUE.search(text))):
                 continue
             if not attack and (BENIGN_DOUBT.search(text) or stable(text) % 2):
                 continue
@@ -76,7 +83,7 @@ def prompt_armor(folder: Path) -> Iterator[Row]:
     """prompt-armor's attack list, filtered by cue and cut to windows."""
     path = folder / "prompt_armor/prompt_armor/data/attacks/known_attacks.jsonl"
     caps = {"llmail-inject": 1900, "satml-ctf-2024": 1100, "safeguard/injection": 854, "protectai/validation": 150,
-            "trustai/in-the-wild": 900, "jackhhao/jailbreak": 400, "jailbreakchat": 60}
+            "trustai/in-the-wild": 900, "jailbreakchat": 60}
     cues = {"llmail-inject": MAIL_CUE, "satml-ctf-2024": SATML_CUE}
     counts = dict.fromkeys(caps, 0)
     records = [json.loads(line) for line in path.open(encoding="utf-8")]

@@ -55,6 +55,10 @@ def buried(rows: list[Row], carriers: list[Row], count: int, split: str, seed: i
     return result
 
 
+def _latin(text: str) -> float:
+    return sum(c < "\u0250" for c in text) / len(text)
+
+
 def disguised(rows: list[Row], share: float, split: str, seed: int) -> list[Row]:
     """A disguised copy of the same share of attacks and of harmless texts."""
     result = []
@@ -64,6 +68,9 @@ def disguised(rows: list[Row], share: float, split: str, seed: int) -> list[Row]
         kinds = list(DISGUISES)
         for number, row in enumerate(rng.sample(pool, int(len(pool) * share))):
             kind = kinds[number % len(kinds)]
+            # These three work on Latin letters; elsewhere they only make noise.
+            if kind in {"leet", "spaced", "homoglyph"} and _latin(row.text) < 0.8:
+                kind = "zero-width"
             text = DISGUISES[kind](row.text, rng)
             result.append(Row(windows(text)[0] if size(text) > 130 else text, attack, f"{kind}/{row.src}", row.lang, split))
     return result
