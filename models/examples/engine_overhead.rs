@@ -90,7 +90,11 @@ async fn one_caller(engine: &Engine, calls: usize) -> Result<(), Box<dyn Error>>
     for number in 0..calls {
         let text = text(number);
         let started = Instant::now();
-        std::hint::black_box(plain.encode(text.as_str(), false).map_err(|e| e.to_string())?);
+        std::hint::black_box(
+            plain
+                .encode(text.as_str(), false)
+                .map_err(|e| e.to_string())?,
+        );
         alone.push(started.elapsed());
         let started = Instant::now();
         let analysis = engine

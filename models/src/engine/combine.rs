@@ -133,10 +133,7 @@ mod tests {
         let rows: [&[f32]; 2] = [&[0.0, 4.0], &[4.0, 0.0]];
         let probabilities = max(&head, &[1], &rows);
         assert!((probabilities[1] - 1.0 / (1.0 + (-2.0_f32).exp())).abs() < 1e-6);
-        assert_eq!(
-            scores(&head.info.labels, &probabilities)[0].label,
-            "bad"
-        );
+        assert_eq!(scores(&head.info.labels, &probabilities)[0].label, "bad");
     }
 
     #[test]

@@ -137,8 +137,15 @@ fn one(
     special: usize,
     max_tokens: usize,
 ) -> Result<Head, String> {
-    let WindowOptions { tokens, overlap } = options.window;
-    let tokens = tokens.min(max_tokens);
+    let WindowOptions {
+        mut tokens,
+        mut overlap,
+    } = options.window;
+    if max_tokens < tokens {
+        // What fits a usual encoder need not fit a small one.
+        tokens = max_tokens;
+        overlap = overlap.min(max_tokens / 4);
+    }
     if tokens <= special + overlap {
         return Err(format!(
             "window: {tokens} tokens leave nothing besides {special} special ones and {overlap} of overlap"

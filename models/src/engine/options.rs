@@ -187,7 +187,8 @@ impl Default for HeadOptions {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct WindowOptions {
-    /// Tokens of a window, special ones included; the encoder's maximum bounds it. Default: 512.
+    /// Tokens of a window, special ones included; the encoder's maximum bounds it, and then the overlap to a quarter.
+    /// Default: 512.
     pub tokens: usize,
     /// Tokens that a window shares with the one before it. Default: 64.
     pub overlap: usize,

@@ -241,12 +241,8 @@ impl State {
     fn take(&mut self, limits: &BatchOptions, needed: Needed<'_>) -> Taken {
         let mut taken = Taken::default();
         // The greatest job is the most urgent one.
-        let urgent = (0..self.lanes.len()).max_by(|a, b| {
-            self.lanes[*a]
-                .jobs
-                .peek()
-                .cmp(&self.lanes[*b].jobs.peek())
-        });
+        let urgent = (0..self.lanes.len())
+            .max_by(|a, b| self.lanes[*a].jobs.peek().cmp(&self.lanes[*b].jobs.peek()));
         let Some(lane) = urgent else { return taken };
         let mut lane = self.lanes.swap_remove(lane);
         taken.heads = lane.heads;

@@ -115,16 +115,18 @@ impl Batch<'_> {
     fn run(&mut self, set: HeadSet) -> Result<(), ModelError> {
         let shared = self.shared;
         // Encoders that pad, pad less, and those that do not split their work more evenly.
-        self.items.sort_by_key(|item| std::cmp::Reverse(item.tokens));
+        self.items
+            .sort_by_key(|item| std::cmp::Reverse(item.tokens));
         let heads: Vec<usize> = set.iter().collect();
         let packed = self.pack();
         shared.meters.batch_windows.observe(self.items.len() as f64);
-        shared.meters.batch_tokens.observe(packed.ids().len() as f64);
+        shared
+            .meters
+            .batch_tokens
+            .observe(packed.ids().len() as f64);
 
         let started = Instant::now();
-        let outputs = catch_unwind(AssertUnwindSafe(|| {
-            shared.encoder.forward(&packed, &heads)
-        }));
+        let outputs = catch_unwind(AssertUnwindSafe(|| shared.encoder.forward(&packed, &heads)));
         let took = started.elapsed();
         let outputs = match outputs {
             Ok(outputs) => outputs?,
@@ -184,13 +186,7 @@ impl Batch<'_> {
         }
     }
 
-    fn hand_out(
-        &mut self,
-        outputs: &[Output],
-        heads: &[usize],
-        packed: &Packed,
-        took: Duration,
-    ) {
+    fn hand_out(&mut self, outputs: &[Output], heads: &[usize], packed: &Packed, took: Duration) {
         let shared = self.shared;
         let pass = shared.passes.fetch_add(1, Ordering::Relaxed) + 1;
         let ranges: Vec<_> = packed.ranges().collect();

@@ -124,8 +124,7 @@ impl Shared {
             return;
         }
         self.queue.close();
-        self.flights
-            .close(&ModelError::Infer(reason.to_owned()));
+        self.flights.close(&ModelError::Infer(reason.to_owned()));
         for _ in 0..self.options.threads.tokenizer.max(1) {
             // A thread that is gone needs no sign.
             let _ = self.steps.send(Step::Stop);
@@ -168,4 +167,3 @@ impl Drop for Alive {
         }
     }
 }
-

@@ -129,7 +129,10 @@ fn guarded(shared: &Arc<Shared>, step: Step) {
         Ok(Err(error)) => shared.fail(&flight, error),
         Err(panic) => {
             shared.meters.panics.inc();
-            shared.fail(&flight, ModelError::Infer("the tokenizer panicked".to_owned()));
+            shared.fail(
+                &flight,
+                ModelError::Infer("the tokenizer panicked".to_owned()),
+            );
             drop(panic);
         }
     }

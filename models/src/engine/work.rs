@@ -147,8 +147,7 @@ impl Work {
     }
 
     fn answer(&self, head: &Head, windows: &[Window], rows: &[&[f32]]) -> Answer {
-        let scores =
-            |probabilities: Vec<f32>| combine::scores(&head.info.labels, &probabilities);
+        let scores = |probabilities: Vec<f32>| combine::scores(&head.info.labels, &probabilities);
         match &head.kind {
             Kind::Mean => Answer::Classes(scores(combine::mean(head, windows, rows))),
             Kind::Max(columns) => Answer::Classes(scores(combine::max(head, columns, rows))),
@@ -156,12 +155,7 @@ impl Work {
             Kind::Tags(tags) => {
                 let width = head.info.width.max(1);
                 let tokens = rows.iter().flat_map(|rows| rows.chunks_exact(width));
-                Answer::Spans(tags.find(
-                    &self.flight.text,
-                    &self.tokens,
-                    tokens,
-                    head.temperature,
-                ))
+                Answer::Spans(tags.find(&self.flight.text, &self.tokens, tokens, head.temperature))
             }
         }
     }

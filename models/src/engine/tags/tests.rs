@@ -80,10 +80,7 @@ fn thresholds_hold_for_the_mean_of_a_piece() {
     // Below one half a type needs not win against `O`.
     let pieces: &[(&str, &[f32])] = &[("Ana", &[0.65, 0.35, 0.0, 0.0, 0.0])];
     assert!(find(&tags(PERSON, &[]), "Ana", pieces).is_empty());
-    assert_eq!(
-        find(&tags(PERSON, &[("PER", 0.3)]), "Ana", pieces).len(),
-        1
-    );
+    assert_eq!(find(&tags(PERSON, &[("PER", 0.3)]), "Ana", pieces).len(), 1);
 }
 
 #[test]

@@ -20,7 +20,12 @@ async fn a_short_text_is_one_pass_for_all_heads_whatever_their_windows() {
     });
     let analysis = rig.ask("word1 word2 xyz!", ALL).await.unwrap();
     assert_eq!(analysis.results.len(), 4);
-    assert!(analysis.results.iter().all(|r| r.windows == 1 && r.unread_bytes == 0));
+    assert!(
+        analysis
+            .results
+            .iter()
+            .all(|r| r.windows == 1 && r.unread_bytes == 0)
+    );
     let passes = rig.encoder.passes();
     assert_eq!(passes.len(), 1);
     assert_eq!(passes[0].heads, ALL);
@@ -104,7 +109,12 @@ async fn texts_without_tokens_have_an_answer() {
     for text in ["", "  \n "] {
         let analysis = rig.ask(text, ALL).await.unwrap();
         assert_eq!(analysis.results[TAGS].answer, Answer::Spans(Vec::new()));
-        assert!(analysis.results.iter().all(|r| r.windows == 1 && r.unread_bytes == 0));
+        assert!(
+            analysis
+                .results
+                .iter()
+                .all(|r| r.windows == 1 && r.unread_bytes == 0)
+        );
     }
     assert_eq!(rig.encoder.passes()[0].sequences[0], [2, 3]);
 }

@@ -7,7 +7,6 @@ use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 /// So many words are tokens: `word0` ...
 pub(crate) const WORDS: usize = 500;
 
-
 fn vocab(tokens: impl Iterator<Item = String>) -> Value {
     let numbered = tokens.enumerate().map(|(id, token)| (token, json!(id)));
     Value::Object(numbered.collect::<Map<_, _>>())
