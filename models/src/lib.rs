@@ -7,6 +7,8 @@
 //! Below the faces: [`engine`] cuts texts into windows and forms batches, an [`encoder::Encoder`] runs them, [`weights`]
 //! holds a model in one form.
 
+pub mod candle;
+pub mod checkpoint;
 pub mod encoder;
 pub mod engine;
 pub mod fake;
