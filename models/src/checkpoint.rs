@@ -112,16 +112,18 @@ fn read_checkpoint(dir: &Path, name: &str, options: &Options) -> Result<Checkpoi
     let json = Json::read(dir, "config.json")?;
     let config = Config::parse(&json)?;
     let tensors = Tensors::open(dir)?;
-    let sentence = sentence::read(dir)?;
-    let task = head::task(options.task, &json, sentence.is_some())?;
+    let task = head::task(options.task, &json, dir.join(sentence::MODULES).is_file())?;
     let mut weights = match config.family {
         Family::Bert | Family::Roberta => bert::read(&config, &tensors)?,
         Family::DistilBert => distilbert::read(&config, &tensors)?,
         Family::ModernBert => modernbert::read(&json, &config, &tensors)?,
         Family::Deberta => deberta::read(&json, &config, &tensors)?,
     };
-    let max_tokens = sentence.as_ref().and_then(|sentence| sentence.max_tokens);
-    if let Some(limit) = max_tokens.filter(|_| task == Task::Embedding) {
+    let sentence = match task {
+        Task::Embedding => sentence::read(dir)?,
+        _ => None,
+    };
+    if let Some(limit) = sentence.as_ref().and_then(|sentence| sentence.max_tokens) {
         weights.max_tokens = weights.max_tokens.min(limit);
     }
     let head = head::read(dir, name, task, &json, &config, &tensors, sentence)?;

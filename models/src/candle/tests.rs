@@ -155,6 +155,39 @@ fn long_sequences_go_in_strips() {
     }
 }
 
+/// Halves run everywhere, and give about the same: no table or mask is left in 32 bits.
+#[test]
+fn halves_are_near() {
+    let batch = batch(&[70, 12, 40, 80]);
+    for name in [
+        "bert-sequence",
+        "distilbert-token",
+        "modernbert-token",
+        "modernbert-embedding",
+        "deberta-sequence",
+    ] {
+        let weights = weights(name);
+        let whole = values(&weights, &batch);
+        let size = whole
+            .iter()
+            .fold(0.0_f32, |size, value| size.max(value.abs()));
+        for (precision, most) in [(Precision::F16, 0.02), (Precision::Bf16, 0.15)] {
+            let options = Options {
+                precision,
+                padding: Some(0.9),
+                ..Options::default()
+            };
+            let encoder = CandleEncoder::new(&weights, options).unwrap();
+            let halves = encoder.forward(&batch, &[0]).unwrap().remove(0).values;
+            let off = distance(&whole, &halves) / size;
+            assert!(
+                off < most && off > 0.0,
+                "{name} {precision:?}: off by {off}"
+            );
+        }
+    }
+}
+
 #[test]
 fn groups_keep_padding_below_what_is_allowed() {
     let batch = batch(&[7, 64, 60, 7, 8, 33, 64]);

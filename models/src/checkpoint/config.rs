@@ -51,6 +51,7 @@ impl Config {
                 &format!("is {attention_heads}, which does not divide `hidden_size` {hidden}"),
             ));
         }
+        refuse_variants(json)?;
         let (eps, padding_id) = match family {
             Family::Roberta => (1e-12, 1),
             Family::Deberta => (1e-7, 0),
@@ -74,6 +75,20 @@ impl Config {
             activation: activation(json)?,
             padding_id: json.count(&["pad_token_id"])?.unwrap_or(padding_id),
         })
+    }
+}
+
+/// What would run, but not as the model was trained.
+fn refuse_variants(json: &Json) -> Result<(), ReadError> {
+    if json.flag("is_decoder", false)? {
+        return Err(json.wrong("is_decoder", "is true; only encoders are run"));
+    }
+    match json.word(&["position_embedding_type"])? {
+        None | Some("absolute") => Ok(()),
+        Some(other) => Err(json.wrong(
+            "position_embedding_type",
+            &format!("is \"{other}\"; only absolute is run"),
+        )),
     }
 }
 

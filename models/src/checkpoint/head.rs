@@ -78,6 +78,7 @@ pub(super) fn read(
         [classes, _] => *classes,
         _ => 0,
     };
+    refuse_scores(task, json, classes)?;
     let labels = labels::read(dir, task, json, classes)?;
     stages.push(Stage {
         linear: tensors.linear(&classifier, classes, config.hidden)?,
@@ -90,6 +91,23 @@ pub(super) fn read(
         pooling,
         stages,
     })
+}
+
+/// Scores of a text are probabilities of classes that exclude each other; other outputs would be misread.
+fn refuse_scores(task: Task, json: &Json, classes: usize) -> Result<(), ReadError> {
+    match json.word(&["problem_type"])? {
+        Some(kind @ ("multi_label_classification" | "regression")) if task == Task::Sequence => {
+            Err(json.wrong(
+                "problem_type",
+                &format!("is \"{kind}\"; only single_label_classification is run"),
+            ))
+        }
+        _ if classes < 2 => Err(json.wrong(
+            "architectures",
+            &format!("promises a classifier, whose weight has {classes} rows; it needs two"),
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// The pooling, the stages before the classifier, and its name.

@@ -9,6 +9,9 @@ use super::json::{Json, read_optional};
 use super::tensors::Tensors;
 use crate::weights::{Pooling, Stage, Then};
 
+/// Lists the modules.
+pub(super) const MODULES: &str = "modules.json";
+
 /// What `modules.json` and its folders say.
 #[derive(Debug)]
 pub(super) struct Sentence {
@@ -21,7 +24,7 @@ pub(super) struct Sentence {
 
 /// Reads `modules.json` where it is there. `Normalize` says nothing new: an embedding has length 1 in any case.
 pub(super) fn read(dir: &Path) -> Result<Option<Sentence>, ReadError> {
-    let file = "modules.json";
+    let file = MODULES;
     let Some(text) = read_optional(dir, file)? else {
         return Ok(None);
     };
@@ -114,7 +117,7 @@ fn dense(dir: &Path, folder: &str) -> Result<Stage, ReadError> {
 fn inside(folder: &str, file: &str) -> Result<String, ReadError> {
     if folder.is_empty() || folder.contains("..") || folder.starts_with('/') {
         return Err(ReadError::File {
-            file: "modules.json".to_owned(),
+            file: MODULES.to_owned(),
             problem: format!("`path` is \"{folder}\", which is no folder of the model"),
         });
     }

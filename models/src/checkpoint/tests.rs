@@ -357,6 +357,21 @@ fn complaints_about_config_name_the_field() {
              embedding",
         ),
         (
+            "problem_type",
+            json!("multi_label_classification"),
+            "config.json: `problem_type` is \"multi_label_classification\"; only single_label_classification is run",
+        ),
+        (
+            "position_embedding_type",
+            json!("relative_key"),
+            "config.json: `position_embedding_type` is \"relative_key\"; only absolute is run",
+        ),
+        (
+            "is_decoder",
+            json!(true),
+            "config.json: `is_decoder` is true; only encoders are run",
+        ),
+        (
             "id2label",
             json!({"0": "a", "1": "b"}),
             "config.json names 2 labels, the classifier's weight has 3 rows",
@@ -370,6 +385,55 @@ fn complaints_about_config_name_the_field() {
     for (field, value, wanted) in cases {
         assert_eq!(bert_reason(|config, _| config[field] = value), wanted);
     }
+}
+
+/// The reason why the fixture `name` with these changes to its configuration cannot be read.
+fn fixture_reason(name: &str, change: impl FnOnce(&mut Value)) -> String {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("parity/fixtures");
+    let dir = TempDir::new().unwrap();
+    for file in ["config.json", "tokenizer.json", "model.safetensors"] {
+        std::fs::copy(fixtures.join(name).join(file), dir.path().join(file)).unwrap();
+    }
+    let text = std::fs::read(dir.path().join("config.json")).unwrap();
+    let mut config = serde_json::from_slice(&text).unwrap();
+    change(&mut config);
+    write_json(dir.path(), "config.json", &config);
+    reason(dir.path())
+}
+
+#[test]
+fn complaints_about_variants_that_are_not_run() {
+    let modern = |field: &str, value: Value| {
+        fixture_reason("modernbert-sequence", |config| config[field] = value)
+    };
+    assert_eq!(
+        modern("layer_types", json!(["full_attention"])),
+        "config.json: `layer_types` does not say full_attention or sliding_attention for each layer"
+    );
+    assert_eq!(
+        modern("rope_scaling", json!({"type": "yarn", "factor": 4.0})),
+        "config.json: `rope_scaling` asks for \"yarn\" angles; run are those of type \"default\""
+    );
+    assert_eq!(
+        modern("classifier_pooling", json!("max")),
+        "config.json: `classifier_pooling` is \"max\"; run are cls and mean"
+    );
+    let deberta = |field: &str, value: Value| {
+        fixture_reason("deberta-sequence", |config| config[field] = value)
+    };
+    assert_eq!(
+        deberta("share_att_key", json!(false)),
+        "config.json: `share_att_key` is not true; nothing else is run"
+    );
+    assert_eq!(
+        deberta("conv_kernel_size", json!(3)),
+        "config.json: `conv_kernel_size` asks for a convolution, which is not run"
+    );
+    assert_eq!(
+        deberta("position_buckets", json!(32)),
+        "model.safetensors: tensor `deberta.encoder.rel_embeddings.weight` has the shape [32, 32] where [64, 32] is \
+         needed"
+    );
 }
 
 #[test]
