@@ -79,6 +79,7 @@ impl Classifier for FakeClassifier {
         Ok(Classification {
             scores,
             windows: 1,
+            unread_bytes: 0,
             timing: Timing::default(),
         })
     }
@@ -138,6 +139,7 @@ impl TokenClassifier for FakeTokenClassifier {
         Ok(Spans {
             spans,
             windows: 1,
+            unread_bytes: 0,
             timing: Timing::default(),
         })
     }
@@ -171,6 +173,8 @@ impl Embedder for FakeEmbedder {
         }
         Ok(Embedding {
             vector,
+            windows: 1,
+            unread_bytes: 0,
             timing: Timing::default(),
         })
     }

@@ -4,11 +4,13 @@
 //! be called from many requests at once; dropping a call gives its work up. [`fake`] stands in for an engine in unit
 //! tests.
 //!
-//! Below the faces: [`weights`] holds a model in one form, an [`encoder::Encoder`] runs it.
+//! Below the faces: [`engine`] cuts texts into windows and forms batches, an [`encoder::Encoder`] runs them, [`weights`]
+//! holds a model in one form.
 
 pub mod candle;
 pub mod checkpoint;
 pub mod encoder;
+pub mod engine;
 pub mod fake;
 pub mod normalize;
 pub mod rules;
@@ -47,9 +49,10 @@ pub enum ModelError {
 pub struct Timing {
     /// Cutting the text into tokens.
     pub tokenize: Duration,
-    /// Waiting for the model thread.
+    /// Waiting for a model thread, and putting the windows' results together.
     pub queue: Duration,
-    /// The forward pass of the batch the text was in.
+    /// The forward passes of the batches that windows of the text were in. All three are nothing for a remembered
+    /// result.
     pub compute: Duration,
 }
 
@@ -69,6 +72,9 @@ pub struct Classification {
     pub scores: Vec<Score>,
     /// How many windows the text was cut into.
     pub windows: usize,
+    /// Bytes at the text's end that no window covers, because the text has more windows than are allowed. 0: all of
+    /// the text was read.
+    pub unread_bytes: usize,
     /// What it took.
     pub timing: Timing,
 }
@@ -91,6 +97,9 @@ pub struct Spans {
     pub spans: Vec<Span>,
     /// How many windows the text was cut into.
     pub windows: usize,
+    /// Bytes at the text's end that no window covers, because the text has more windows than are allowed. 0: all of
+    /// the text was read.
+    pub unread_bytes: usize,
     /// What it took.
     pub timing: Timing,
 }
@@ -100,6 +109,10 @@ pub struct Spans {
 pub struct Embedding {
     /// The components; as many as [`Embedder::dimensions`].
     pub vector: Vec<f32>,
+    /// How many windows the text was cut into.
+    pub windows: usize,
+    /// As in [`Classification::unread_bytes`].
+    pub unread_bytes: usize,
     /// What it took.
     pub timing: Timing,
 }

@@ -1,0 +1,66 @@
+//! What the engine says about a text.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crate::{Score, Span, Timing};
+
+/// A text and what to find out about it.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// The text.
+    pub text: &'a str,
+    /// The wanted heads; see [`Engine::head`](super::Engine::head).
+    pub heads: &'a [usize],
+    /// When the caller no longer needs the answer; without one the engine's own timeout holds, if it has any.
+    pub deadline: Option<Instant>,
+}
+
+/// What the wanted heads say about a text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Analysis {
+    /// One result a wanted head, in the same order.
+    pub results: Vec<Arc<HeadResult>>,
+    /// What it took; nothing when all results were remembered.
+    pub timing: Timing,
+}
+
+/// What one head says about a text.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HeadResult {
+    /// Classes, pieces or a vector, as the head's task is.
+    pub answer: Answer,
+    /// How many windows the head read.
+    pub windows: usize,
+    /// Bytes at the text's end that it did not read, because the text has more windows than `max_windows`.
+    pub unread_bytes: usize,
+}
+
+/// A head's result.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// All classes, most probable first.
+    Classes(Vec<Score>),
+    /// The labelled pieces, in order; they do not overlap.
+    Spans(Vec<Span>),
+    /// A vector of length 1.
+    Vector(Vec<f32>),
+}
+
+impl HeadResult {
+    /// About how many bytes it takes in memory.
+    pub(crate) fn size(&self) -> usize {
+        let inside = match &self.answer {
+            Answer::Classes(scores) => scores
+                .iter()
+                .map(|s| size_of::<Score>() + s.label.len())
+                .sum(),
+            Answer::Spans(spans) => spans
+                .iter()
+                .map(|s| size_of::<Span>() + s.label.len())
+                .sum::<usize>(),
+            Answer::Vector(vector) => vector.len() * size_of::<f32>(),
+        };
+        size_of::<Self>() + inside
+    }
+}
