@@ -188,7 +188,7 @@ BASE = [
         "ModernBertForSequenceClassification",
         {"pad_token_id": PADDING, "layer_types": None},
         "sequence",
-        lengths=[16, 64, 512, 2048],
+        lengths=[16, 64, 512],
         spread=0.03,
     ),
     Case(

@@ -12,6 +12,7 @@
 //! work up, unless another call waits for the same text. Nothing is cut silently: every result says how many windows
 //! it read and how many bytes it did not.
 
+mod adopt;
 mod answer;
 mod cache;
 mod combine;

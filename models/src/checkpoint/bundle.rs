@@ -4,109 +4,28 @@
 //! have BERT's names, with the segment's name in front of a layer (`SEGMENT.layer.N.…`) and `head.NAME.STAGE` for the
 //! heads, which lie in their segment's file.
 
-use std::collections::{BTreeMap, HashSet};
-use std::fs::File;
+mod manifest;
+
+use std::collections::HashSet;
 use std::path::Path;
 
-use serde::Deserialize;
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
 use super::config::{Config, Family};
 use super::error::ReadError;
 use super::json::{Json, read_optional};
 use super::tensors::Tensors;
-use super::{Checkpoint, HeadSettings, Window, bert};
+use super::{Checkpoint, HeadSettings, bert};
 use crate::encoder::{HeadInfo, Task};
 use crate::weights::{EncoderWeights, Head, NormOrder, Pooling, Positions, Segment, Stage, Then};
+
+use manifest::{HeadEntry, Manifest, PoolingName, SegmentEntry, TaskName, ThenName, verify};
 
 /// The file that makes a directory a bundle.
 pub const MANIFEST: &str = "manifest.json";
 
 /// The format that this code reads.
 const FORMAT: u64 = 1;
-
-#[derive(Debug, Deserialize)]
-struct Manifest {
-    revision: String,
-    config: Map<String, Value>,
-    tokenizer: String,
-    files: BTreeMap<String, FileEntry>,
-    embeddings: EmbeddingsEntry,
-    segments: Vec<SegmentEntry>,
-    heads: Vec<HeadEntry>,
-}
-
-#[derive(Debug, Deserialize)]
-struct FileEntry {
-    sha256: String,
-    bytes: u64,
-}
-
-#[derive(Debug, Deserialize)]
-struct EmbeddingsEntry {
-    file: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct SegmentEntry {
-    name: String,
-    parent: Option<String>,
-    layers: usize,
-    file: String,
-}
-
-#[derive(Debug, Deserialize)]
-struct HeadEntry {
-    name: String,
-    task: TaskName,
-    segment: String,
-    pooling: PoolingName,
-    #[serde(default)]
-    labels: Vec<String>,
-    #[serde(default)]
-    stages: Vec<StageEntry>,
-    #[serde(default = "one")]
-    temperature: f32,
-    threshold: Option<f32>,
-    #[serde(default)]
-    thresholds: BTreeMap<String, f32>,
-    window: Option<Window>,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-struct StageEntry {
-    then: ThenName,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum TaskName {
-    Sequence,
-    Token,
-    Embedding,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum PoolingName {
-    None,
-    First,
-    Mean,
-}
-
-#[derive(Debug, Clone, Copy, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum ThenName {
-    Nothing,
-    Tanh,
-    Gelu,
-    Relu,
-}
-
-const fn one() -> f32 {
-    1.0
-}
 
 /// Reads and checks the bundle in `dir`.
 pub(super) fn read(dir: &Path) -> Result<Checkpoint, ReadError> {
@@ -340,56 +259,6 @@ fn head_settings(entry: &HeadEntry, max_tokens: usize) -> Result<HeadSettings, R
         threshold: entry.threshold,
         thresholds: entry.thresholds.clone(),
         window: entry.window,
-    })
-}
-
-/// Checks a file's size and hash.
-fn verify(dir: &Path, name: &str, entry: &FileEntry) -> Result<(), ReadError> {
-    if name.contains(['/', '\\']) {
-        return Err(wrong(
-            "files",
-            &format!("names \"{name}\", not a file beside it"),
-        ));
-    }
-    let io = |source: std::io::Error| match source.kind() {
-        std::io::ErrorKind::NotFound => ReadError::Missing {
-            file: name.to_owned(),
-            hint: ", the manifest names it",
-        },
-        _ => ReadError::Io {
-            file: name.to_owned(),
-            source,
-        },
-    };
-    let bad = |problem: String| ReadError::File {
-        file: name.to_owned(),
-        problem,
-    };
-    let mut file = File::open(dir.join(name)).map_err(io)?;
-    let bytes = file.metadata().map_err(io)?.len();
-    if bytes != entry.bytes {
-        let wanted = entry.bytes;
-        return Err(bad(format!(
-            "has {bytes} bytes, the manifest says {wanted}"
-        )));
-    }
-    let mut hasher = Sha256::new();
-    std::io::copy(&mut file, &mut hasher).map_err(io)?;
-    let digest = hex(&hasher.finalize());
-    if digest != entry.sha256.to_ascii_lowercase() {
-        let wanted = &entry.sha256;
-        return Err(bad(format!(
-            "has the SHA-256 {digest}, the manifest says {wanted}"
-        )));
-    }
-    Ok(())
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
     })
 }
 

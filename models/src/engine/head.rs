@@ -77,11 +77,6 @@ impl Head {
         (self.body, self.overlap, self.max_windows)
             == (other.body, other.overlap, other.max_windows)
     }
-
-    /// Tokens of its longest window without the special ones.
-    pub(crate) fn body(&self) -> usize {
-        self.body
-    }
 }
 
 /// The encoder's heads with their settings; every window has `special` tokens besides the text's.

@@ -230,6 +230,6 @@ mod tests {
         let registry = Registry::new();
         EngineMetrics::register(&registry).unwrap();
         assert!(EngineMetrics::register(&registry).is_err());
-        EngineMetrics::unregistered();
+        let _ = EngineMetrics::unregistered();
     }
 }

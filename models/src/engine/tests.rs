@@ -12,7 +12,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::encoder::Task;
 use fake_encoder::FakeEncoder;
 
 /// An engine over a fake encoder with one head of each task: `topic`, `guard`, `tags`, `vector`.

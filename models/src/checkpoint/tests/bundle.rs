@@ -5,8 +5,9 @@ use tempfile::TempDir;
 
 use super::make::*;
 use super::{read, reason};
+use crate::candle::{CandleEncoder, Options};
 use crate::checkpoint::{HeadSettings, Window};
-use crate::encoder::Task;
+use crate::encoder::{Encoder, Packed, Task};
 use crate::weights::{Pooling, Then, Values};
 
 #[test]
@@ -181,6 +182,13 @@ fn complaints_name_the_field() {
             "{pointer}"
         );
     }
+    for outside in ["../x", "/etc/passwd", ""] {
+        let mut changed = manifest.clone();
+        changed["files"][outside] = json!({"sha256": "", "bytes": 1});
+        write_json(dir.path(), "manifest.json", &changed);
+        let wanted = format!("`files` names \"{outside}\", which is not below the bundle");
+        assert_eq!(reason(dir.path()), format!("manifest.json: {wanted}"));
+    }
     std::fs::write(dir.path().join("manifest.json"), "{").unwrap();
     assert!(reason(dir.path()).starts_with("manifest.json is not the JSON that it should be"));
 }
@@ -195,4 +203,40 @@ fn complaints_name_the_tensor() {
         reason(dir.path()),
         "shared.safetensors: tensor `shared.layer.1.attention.output.LayerNorm.weight` is missing"
     );
+}
+
+#[test]
+fn it_runs() {
+    let dir = TempDir::new().unwrap();
+    write_bundle(dir.path());
+    let checkpoint = read(dir.path());
+    let encoder = CandleEncoder::new(&checkpoint.weights, Options::default()).unwrap();
+    let mut batch = Packed::default();
+    batch.push(&[1, 2, 3, 4]);
+    batch.push(&[5, 6]);
+    let outputs = encoder.forward(&batch, &[2, 0, 1]).unwrap();
+    let sizes: Vec<_> = outputs
+        .iter()
+        .map(|output| (output.width, output.values.len() / output.width))
+        .collect();
+    assert_eq!(sizes, [(3, 6), (HIDDEN, 2), (2, 2)]);
+    for row in 0..2 {
+        let length: f32 = outputs[1].row(row).iter().map(|value| value * value).sum();
+        assert!((length - 1.0).abs() < 1e-5);
+    }
+
+    // 8-bit matrices stand for the numbers that they were made of.
+    let mut whole = checkpoint.weights.clone();
+    whole.embeddings.words.values = Values::F32(whole.embeddings.words.to_f32());
+    for layer in whole
+        .segments
+        .iter_mut()
+        .flat_map(|segment| &mut segment.layers)
+    {
+        for linear in [&mut layer.qkv, &mut layer.up, &mut layer.down] {
+            linear.weight.values = Values::F32(linear.weight.to_f32());
+        }
+    }
+    let whole = CandleEncoder::new(&whole, Options::default()).unwrap();
+    assert_eq!(whole.forward(&batch, &[2, 0, 1]).unwrap(), outputs);
 }
