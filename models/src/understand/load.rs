@@ -10,9 +10,7 @@ use tokenizers::Tokenizer;
 use crate::candle::{self, CandleEncoder, Place as CandlePlace};
 use crate::checkpoint::{self, Checkpoint, HeadSettings};
 use crate::encoder::{Encoder, Task};
-use crate::engine::{
-    Combine, Engine, EngineMetrics, EngineOptions, EngineParts, HeadOptions, WindowOptions,
-};
+use crate::engine::{Combine, Engine, EngineMetrics, EngineOptions, EngineParts};
 use crate::native::{self, NativeEncoder, Threads};
 use crate::normalize::Limits;
 use crate::rules::{Rules, RulesConfig};
@@ -186,38 +184,18 @@ impl Loader<'_> {
         })
     }
 
-    /// The engine's settings: the configuration's, with what the model's files say of each head where the configuration
-    /// says nothing.
+    /// The engine's settings: the configuration's, and where that says nothing of a head, what the model's files say.
     fn options(&self, read: &Checkpoint) -> EngineOptions {
-        let mut options = self.config.engine.clone();
-        let configured = options.heads.clone();
-        options.heads.clear();
-        for (head, settings) in read.weights.heads.iter().zip(&read.settings) {
-            let set = match configured.get(&head.info.name) {
-                Some(set) => set.clone(),
-                None => self.head_options(&head.info.name, &head.info.labels, settings),
-            };
-            options.heads.insert(head.info.name.clone(), set);
+        let mut options = self.config.engine.clone().adopt(read);
+        let guard = Question::Jailbreak.word();
+        let heads = read.weights.heads.iter().map(|head| &head.info);
+        if let Some(info) = heads.into_iter().find(|info| info.name == guard)
+            && !self.config.engine.heads.contains_key(guard)
+            && let Some(head) = options.heads.get_mut(guard)
+        {
+            head.combine = Combine::Max(self.attack_labels(&info.labels));
         }
         options
-    }
-
-    fn head_options(&self, name: &str, labels: &[String], settings: &HeadSettings) -> HeadOptions {
-        let default = self.config.engine.default_head.clone();
-        HeadOptions {
-            window: settings.window.map_or(default.window, |window| WindowOptions {
-                tokens: window.tokens,
-                overlap: window.overlap,
-            }),
-            temperature: settings.temperature,
-            threshold: settings.threshold.unwrap_or(default.threshold),
-            thresholds: settings.thresholds.clone(),
-            combine: match name == Question::Jailbreak.word() {
-                true => Combine::Max(self.attack_labels(labels)),
-                false => default.combine,
-            },
-            ..default
-        }
     }
 
     fn attack_labels(&self, labels: &[String]) -> Vec<String> {
