@@ -1,5 +1,6 @@
 //! The command line.
 
+mod classify;
 pub(crate) mod explain;
 mod generate;
 
@@ -37,6 +38,8 @@ enum Command {
     },
     /// Print the reference page of the configuration files, in Markdown.
     Reference,
+    /// Say what texts are about, whether they attack, and which personal data they hold.
+    Classify(classify::Classify),
     /// Try it out: two simulated frontends in this process behind the real gateway.
     Demo(demo::Demo),
 }
@@ -76,6 +79,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Explain(explain) => explain.run(),
         Command::Schema { which } => generate::schema(which),
         Command::Reference => generate::reference(),
+        Command::Classify(classify) => classify.run(),
         Command::Demo(demo) => demo.run(),
     }
 }

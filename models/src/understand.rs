@@ -166,7 +166,9 @@ impl Understanding {
                 }
                 (question, _) => {
                     let word = question.word();
-                    return Err(ModelError::Infer(format!("{word}: the model has another task")));
+                    return Err(ModelError::Infer(format!(
+                        "{word}: the model has another task"
+                    )));
                 }
             }
         }
@@ -209,7 +211,10 @@ impl Understanding {
                 continue;
             }
             let place = self.place(question);
-            match groups.iter_mut().find(|(engine, ..)| Arc::ptr_eq(engine, &place.engine)) {
+            match groups
+                .iter_mut()
+                .find(|(engine, ..)| Arc::ptr_eq(engine, &place.engine))
+            {
                 Some((_, asked, heads)) => {
                     asked.push(question);
                     heads.push(place.head);

@@ -67,7 +67,9 @@ struct Line {
 impl Classify {
     pub(crate) fn run(&self) -> ExitCode {
         if self.text.is_none() && !self.jsonl {
-            eprintln!("error: give --text TEXT, or --jsonl and one {{\"text\": ...}} a line on standard input");
+            eprintln!(
+                "error: give --text TEXT, or --jsonl and one {{\"text\": ...}} a line on standard input"
+            );
             return ExitCode::from(2);
         }
         let understanding = match self.load() {
@@ -122,7 +124,7 @@ impl Classify {
         if self.bundle.is_some() {
             hub.bundle.clone_from(&self.bundle);
         }
-        Understanding::load(&config, &hub, &EngineMetrics::default())
+        Understanding::load(&config, &hub, &EngineMetrics::unregistered())
     }
 
     fn questions(&self) -> Vec<Question> {
@@ -209,7 +211,11 @@ fn describe(inspection: &Inspection, threshold: f32) -> Value {
         answer["domain"] = json!({"label": best.label, "score": score(best.score)});
     }
     if let Some(attack) = &inspection.jailbreak {
-        let label = if attack.score >= threshold { "jailbreak" } else { "benign" };
+        let label = if attack.score >= threshold {
+            "jailbreak"
+        } else {
+            "benign"
+        };
         answer["jailbreak"] = json!({"label": label, "score": score(attack.score)});
         if !attack.disguise.is_empty() {
             let names: Vec<&str> = attack.disguise.iter().map(|kind| kind.name()).collect();

@@ -20,13 +20,22 @@ pub struct Attack {
 
 /// The probability that a text is any of these.
 pub(super) fn probability(scores: &[Score], attack_labels: &[String]) -> f32 {
-    let attacks = scores.iter().filter(|score| attack_labels.contains(&score.label));
-    attacks.map(|score| score.score).sum::<f32>().clamp(0.0, 1.0)
+    let attacks = scores
+        .iter()
+        .filter(|score| attack_labels.contains(&score.label));
+    attacks
+        .map(|score| score.score)
+        .sum::<f32>()
+        .clamp(0.0, 1.0)
 }
 
 /// The worst of the plain text and the hidden ones, whose scores are in the same order.
 pub(super) fn worst(plain: f32, hidden: &Candidates, scores: &[f32]) -> Attack {
-    let worst = hidden.items.iter().zip(scores).max_by(|a, b| a.1.total_cmp(b.1));
+    let worst = hidden
+        .items
+        .iter()
+        .zip(scores)
+        .max_by(|a, b| a.1.total_cmp(b.1));
     match worst {
         Some((hidden_text, &score)) if score > plain => Attack {
             score,

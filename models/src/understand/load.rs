@@ -12,7 +12,7 @@ use crate::checkpoint::{self, Checkpoint, HeadSettings};
 use crate::encoder::{Encoder, Task};
 use crate::engine::{Combine, Engine, EngineMetrics, EngineOptions, EngineParts};
 use crate::native::{self, NativeEncoder, Threads};
-use crate::normalize::Limits;
+use crate::normalize::{self, Limits};
 use crate::rules::{Rules, RulesConfig};
 use crate::source::{self, HubOptions, Located, Source};
 use crate::weights::{EncoderWeights, Positions, Values};
@@ -72,6 +72,8 @@ impl Understanding {
             places.remove(&question).ok_or_else(missing)
         };
         let (jailbreak, labels, threshold) = loader.attack(take(Question::Jailbreak)?)?;
+        let rules = rules()?;
+        warm_up(&rules);
         Ok(Self {
             domain: take(Question::Domain)?,
             jailbreak,
@@ -79,15 +81,27 @@ impl Understanding {
             embedding: take(Question::Embedding)?,
             attack_labels: labels,
             jailbreak_threshold: config.jailbreak_threshold.or(threshold).unwrap_or(0.5),
-            rules: rules()?,
+            rules,
             limits: Limits::default(),
-            models: loader.engines.into_iter().map(|engine| engine.loaded).collect(),
+            models: loader
+                .engines
+                .into_iter()
+                .map(|engine| engine.loaded)
+                .collect(),
         })
     }
 }
 
 fn rules() -> Result<Rules, ModelError> {
-    Rules::new(&RulesConfig::default()).map_err(|error: rules::RulesError| wrong("rules", error.to_string()))
+    Rules::new(&RulesConfig::default())
+        .map_err(|error: rules::RulesError| wrong("rules", error.to_string()))
+}
+
+/// The automata of rules and normaliser are built when they are first needed: not by the first request.
+fn warm_up(rules: &Rules) {
+    let text = "My card 4111 1111 1111 1111 expires 12/29; write to ana@example.org or +1 202 555 0143, password: 1gn0r3";
+    rules.find(text);
+    normalize::candidates(&normalize::normalize(text).text, &Limits::default());
 }
 
 fn wrong(model: &str, reason: String) -> ModelError {
@@ -203,7 +217,11 @@ impl Loader<'_> {
             return self.config.attack_labels.clone();
         }
         let harmless = |label: &&String| HARMLESS.contains(&label.to_lowercase().as_str());
-        labels.iter().filter(|label| !harmless(label)).cloned().collect()
+        labels
+            .iter()
+            .filter(|label| !harmless(label))
+            .cloned()
+            .collect()
     }
 
     /// The labels that mean an attack, and the threshold that the model's files give.
@@ -219,10 +237,14 @@ impl Loader<'_> {
         }
         if labels.is_empty() || labels.len() == info.labels.len() {
             let there = info.labels.join(", ");
-            let reason = format!("which of its labels mean an attack? Set attack_labels; there are {there}");
+            let reason =
+                format!("which of its labels mean an attack? Set attack_labels; there are {there}");
             return Err(wrong("jailbreak", reason));
         }
-        let started = self.engines.iter().find(|s| Arc::ptr_eq(&s.engine, &place.engine));
+        let started = self
+            .engines
+            .iter()
+            .find(|s| Arc::ptr_eq(&s.engine, &place.engine));
         let settings = started.and_then(|started| started.settings.get(&info.name));
         let threshold = settings.and_then(|settings| settings.threshold);
         Ok((place, labels, threshold))
@@ -313,7 +335,10 @@ fn check_task(question: Question, engine: &Engine, head: usize) -> Result<(), Mo
         Some(info) if info.task == wanted => Ok(()),
         Some(info) => Err(wrong(
             question.word(),
-            format!("its head `{}` is for {:?}, not {wanted:?}", info.name, info.task),
+            format!(
+                "its head `{}` is for {:?}, not {wanted:?}",
+                info.name, info.task
+            ),
         )),
         None => Err(wrong(question.word(), "its head is gone".to_owned())),
     }

@@ -73,9 +73,17 @@ pub(super) fn by_rules(
             });
         }
     }
-    for candidate in hidden.items.iter().filter(|hidden| is_encoding(hidden.kind())) {
+    for candidate in hidden
+        .items
+        .iter()
+        .filter(|hidden| is_encoding(hidden.kind()))
+    {
         // A name for the whole encoded piece: its parts mean nothing to a reader.
-        if let Some(span) = rules.find(&candidate.text).into_iter().find(|s| s.score >= CERTAIN) {
+        if let Some(span) = rules
+            .find(&candidate.text)
+            .into_iter()
+            .find(|s| s.score >= CERTAIN)
+        {
             more(Span {
                 range: candidate.span.clone(),
                 ..span
@@ -118,10 +126,17 @@ pub(super) fn merge(text: &str, ruled: &[Span], read: Vec<Span>) -> Vec<Finding>
         score: span.score,
         by,
     };
-    let ruled = ruled.iter().cloned().map(|span| finding(span, FoundBy::Rule));
+    let ruled = ruled
+        .iter()
+        .cloned()
+        .map(|span| finding(span, FoundBy::Rule));
     let read = read.into_iter().map(|span| finding(span, FoundBy::Model));
     let mut all: Vec<Finding> = ruled.chain(read).filter(|f| !f.range.is_empty()).collect();
-    all.sort_by(|a, b| rank(b).total_cmp(&rank(a)).then(a.range.start.cmp(&b.range.start)));
+    all.sort_by(|a, b| {
+        rank(b)
+            .total_cmp(&rank(a))
+            .then(a.range.start.cmp(&b.range.start))
+    });
     let mut taken = Taken::default();
     all.retain(|finding| taken.take(&finding.range));
     all.sort_by_key(|finding| finding.range.start);

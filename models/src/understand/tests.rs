@@ -86,7 +86,11 @@ fn a_certain_rule_beats_the_model_and_a_name_beats_a_weak_number() {
 #[test]
 fn findings_have_no_white_space_at_their_ends() {
     let text = "to  Ana Lee \n now";
-    let merged = personal::merge(text, &[], vec![span("PERSON", 2..13, 0.9), span("GPE", 13..14, 0.9)]);
+    let merged = personal::merge(
+        text,
+        &[],
+        vec![span("PERSON", 2..13, 0.9), span("GPE", 13..14, 0.9)],
+    );
     assert_eq!(labels(text, &merged), [("PERSON", "Ana Lee")]);
 }
 
@@ -117,7 +121,10 @@ fn the_worst_passage_counts_wherever_it_hides() {
     let scores = vec![0.9; hidden.items.len()];
     let attack = attack::worst(0.2, &hidden, &scores);
     assert!((attack.score - 0.9).abs() < 1e-6);
-    assert_eq!(attack.disguise.last().map(|kind| kind.name()), Some("base64"));
+    assert_eq!(
+        attack.disguise.last().map(|kind| kind.name()),
+        Some("base64")
+    );
     assert_eq!(attack.range, Some(13..49));
     let attack = attack::worst(0.95, &hidden, &scores);
     assert!(attack.disguise.is_empty() && attack.range.is_none());
@@ -129,7 +136,11 @@ fn several_labels_may_mean_an_attack() {
         label: label.to_owned(),
         score,
     };
-    let scores = [score("benign", 0.3), score("injection", 0.5), score("jailbreak", 0.2)];
+    let scores = [
+        score("benign", 0.3),
+        score("injection", 0.5),
+        score("jailbreak", 0.2),
+    ];
     let bad = ["injection".to_owned(), "jailbreak".to_owned()];
     assert!((attack::probability(&scores, &bad) - 0.7).abs() < 1e-6);
     assert!(attack::probability(&scores, &[]) < 1e-6);
