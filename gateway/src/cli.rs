@@ -2,6 +2,7 @@
 
 pub(crate) mod explain;
 mod generate;
+mod models;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -37,6 +38,8 @@ enum Command {
     },
     /// Print the reference page of the configuration files, in Markdown.
     Reference,
+    /// List, fetch and check the models that understand requests.
+    Models(models::Models),
     /// Try it out: two simulated frontends in this process behind the real gateway.
     Demo(demo::Demo),
 }
@@ -76,6 +79,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Explain(explain) => explain.run(),
         Command::Schema { which } => generate::schema(which),
         Command::Reference => generate::reference(),
+        Command::Models(models) => models.run(),
         Command::Demo(demo) => demo.run(),
     }
 }
