@@ -71,7 +71,9 @@ pub fn verify(source: &Source, options: &HubOptions, lock: Option<&LockFile>) ->
     }
     report.files = read.len();
     for problem in problems {
-        report.problems.push(place.refusal(vec![problem]).to_string());
+        report
+            .problems
+            .push(place.refusal(vec![problem]).to_string());
     }
     if let Some(locked) = locked {
         let content = files::content_hash(&read);
@@ -79,7 +81,9 @@ pub fn verify(source: &Source, options: &HubOptions, lock: Option<&LockFile>) ->
         report.problems.extend(locked.differences(revision, &read));
     } else if lock.is_some() {
         let pull = format!("note it with `commutator models pull {source} --lock FILE`");
-        report.problems.push(format!("it is not in the lock file: {pull}"));
+        report
+            .problems
+            .push(format!("it is not in the lock file: {pull}"));
     }
     report
 }
