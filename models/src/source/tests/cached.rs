@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use hf_hub::{Cache, Repo};
@@ -6,6 +7,8 @@ use crate::source::testing::{COMMIT, WEIGHTS, checkpoint, python_cache, safetens
 use crate::source::{HubOptions, locate, verify};
 
 use super::{at, hub, weights};
+
+type Files = BTreeMap<String, Vec<u8>>;
 
 fn offline(cache: &Path) -> HubOptions {
     HubOptions {
@@ -142,7 +145,7 @@ fn a_small_file_that_was_changed_is_refused_at_once_and_a_large_one_by_verify() 
 
 #[test]
 fn the_content_hash_changes_with_the_weights_and_not_with_the_card() {
-    let content = |change: &dyn Fn(&mut std::collections::BTreeMap<String, Vec<u8>>)| {
+    let content = |change: &dyn Fn(&mut Files)| {
         let cache = tempfile::tempdir().unwrap();
         let mut files = checkpoint();
         change(&mut files);
