@@ -3,6 +3,7 @@
 mod classify;
 pub(crate) mod explain;
 mod generate;
+mod models;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -40,6 +41,8 @@ enum Command {
     Reference,
     /// Say what texts are about, whether they attack, and which personal data they hold.
     Classify(classify::Classify),
+    /// List, fetch and check the models that understand requests.
+    Models(models::Models),
     /// Try it out: two simulated frontends in this process behind the real gateway.
     Demo(demo::Demo),
 }
@@ -80,6 +83,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Schema { which } => generate::schema(which),
         Command::Reference => generate::reference(),
         Command::Classify(classify) => classify.run(),
+        Command::Models(models) => models.run(),
         Command::Demo(demo) => demo.run(),
     }
 }

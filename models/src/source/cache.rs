@@ -2,32 +2,59 @@
 //!
 //! `models--ORG--NAME/refs/REVISION` holds a commit, `snapshots/COMMIT/FILE` is a link to `blobs/TAG`, and the tag is
 //! the file's SHA-256 (large files) or the id of git's blob (small ones).
+//!
+//! hf-hub names the directories of models and snapshots. Ours is what it lacks or keeps to itself: listing models,
+//! the paths of references and blobs (the latter come only with its network client), and careful reading and writing.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+
+use hf_hub::{Cache, Repo};
 
 use super::files::Checksum;
 use super::reference::{HubModel, is_commit};
 
 /// A model's directory in the cache.
-pub(super) fn folder(cache: &Path, repo: &str) -> PathBuf {
-    cache.join(format!("models--{}", repo.replace('/', "--")))
+pub(super) fn folder(cache: &Path, model: &HubModel) -> PathBuf {
+    cache.join(Repo::from(model).folder_name())
+}
+
+/// The file with the commit of a branch or a tag.
+pub(super) fn reference(cache: &Path, model: &HubModel) -> PathBuf {
+    folder(cache, model).join("refs").join(model.revision())
+}
+
+/// Where the content with this tag is, whether or not it is there.
+#[cfg(feature = "hub")]
+pub(super) fn blob(cache: &Path, model: &HubModel, tag: &str) -> PathBuf {
+    folder(cache, model).join("blobs").join(tag)
+}
+
+/// The file that whoever writes a blob holds locked.
+#[cfg(feature = "hub")]
+pub(super) fn lock(cache: &Path, model: &HubModel, tag: &str) -> PathBuf {
+    folder(&cache.join(".locks"), model).join(format!("{tag}.lock"))
 }
 
 /// The commit that the cache has for a revision.
+///
+/// Not hf-hub's `CacheRepo::get`: it looks for commits under `refs` too, and takes a reference's text for a commit
+/// whatever it is, so that a broken one could lead out of the cache.
 pub(super) fn commit(cache: &Path, model: &HubModel) -> Option<String> {
     let revision = model.revision();
     if is_commit(revision) {
         return Some(revision.to_owned());
     }
-    let text = fs::read_to_string(folder(cache, &model.repo).join("refs").join(revision)).ok()?;
+    let text = fs::read_to_string(reference(cache, model)).ok()?;
     let commit = text.trim();
     is_commit(commit).then(|| commit.to_owned())
 }
 
 /// Where a commit's files are, whether or not they are there.
-pub(super) fn snapshot(cache: &Path, repo: &str, commit: &str) -> PathBuf {
-    folder(cache, repo).join("snapshots").join(commit)
+pub(super) fn snapshot(cache: &Path, model: &HubModel, commit: &str) -> PathBuf {
+    Cache::new(cache.to_owned())
+        .repo(model.into())
+        .pointer_path(commit)
 }
 
 /// The checksum that a file of a snapshot should have: its blob's name says it.

@@ -29,6 +29,7 @@ pub(super) enum SourceError {
         problems: Vec<String>,
         advice: String,
     },
+    #[cfg(feature = "hub")]
     #[error(
         "it has no safetensors{pickles}. Weights in other formats are never read: ask its authors for safetensors, or \
          convert them and use `dir:PATH`"

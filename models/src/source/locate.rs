@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use hf_hub::Repo;
 use serde::Serialize;
 
 use super::bundle::{self, Manifest};
@@ -153,12 +154,7 @@ impl Place {
     fn cached(model: &HubModel, options: &HubOptions) -> Result<Self, SourceError> {
         let advice = advice(model, options);
         let snapshot = cache::commit(&options.cache, model)
-            .map(|commit| {
-                (
-                    cache::snapshot(&options.cache, &model.repo, &commit),
-                    commit,
-                )
-            })
+            .map(|commit| (cache::snapshot(&options.cache, model, &commit), commit))
             .filter(|(dir, _)| dir.is_dir());
         match snapshot {
             Some((dir, commit)) => Ok(Self::checkpoint(dir, Some(commit), advice)),
@@ -207,12 +203,12 @@ pub(super) const MISMATCH: &str = "its checksum is wrong";
 
 /// How to get a model of the hub that is not here, or not whole.
 fn advice(model: &HubModel, options: &HubOptions) -> String {
-    let folder = cache::folder(Path::new(""), &model.repo);
+    let folder = Repo::from(model).folder_name();
     if options.offline {
         format!(
             "HF_HUB_OFFLINE is set, so nothing is downloaded: copy the directory `{}` from the hub cache of a machine \
              that has the model to {}, or unset it and run `commutator models pull hub:{model}`",
-            folder.display(),
+            folder,
             options.cache.display(),
         )
     } else {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use hf_hub::Cache;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -102,7 +103,11 @@ impl HubOptions {
         let cache = path("HF_HUB_CACHE")
             .or_else(|| path("HUGGINGFACE_HUB_CACHE"))
             .unwrap_or_else(|| home.join("hub"));
-        let token_file = path("HF_TOKEN_PATH").unwrap_or_else(|| home.join("token"));
+        let stored = || match path("HF_TOKEN_PATH") {
+            Some(file) => std::fs::read_to_string(file).ok(),
+            // Beside the default cache, whichever is used.
+            None => Cache::new(home.join("hub")).token(),
+        };
         let defaults = Self::new(cache);
         Self {
             endpoint: get("HF_ENDPOINT").map_or(defaults.endpoint, |endpoint| {
@@ -110,7 +115,7 @@ impl HubOptions {
             }),
             token: get("HF_TOKEN")
                 .or_else(|| get("HUGGING_FACE_HUB_TOKEN"))
-                .or_else(|| std::fs::read_to_string(token_file).ok())
+                .or_else(stored)
                 .and_then(|token| Token::new(&token)),
             offline: get("HF_HUB_OFFLINE")
                 .or_else(|| get("TRANSFORMERS_OFFLINE"))

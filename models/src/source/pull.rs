@@ -64,6 +64,8 @@ mod online {
     use std::fs;
     use std::path::Path;
 
+    use hf_hub::Repo;
+
     use super::super::cache;
     use super::super::download::Wanted;
     use super::super::error::SourceError;
@@ -78,11 +80,9 @@ mod online {
         options: &HubOptions,
         progress: &dyn Progress,
     ) -> Result<(), SourceError> {
-        let folder = cache::folder(&options.cache, &model.repo);
         if options.offline {
-            let name = folder.file_name().unwrap_or_default();
             return Err(SourceError::Hub(HubError::Offline {
-                folder: name.display().to_string(),
+                folder: Repo::from(model).folder_name(),
                 cache: options.cache.display().to_string(),
             }));
         }
@@ -95,10 +95,6 @@ mod online {
 
         let sizes = listing.files.iter().filter_map(|file| file.bytes);
         progress.begin(listing.files.len(), sizes.sum());
-        let locks = options
-            .cache
-            .join(".locks")
-            .join(folder.file_name().unwrap_or_default());
         let mut done = 0;
         let mut links = Vec::new();
         for file in &listing.files {
@@ -112,8 +108,8 @@ mod online {
                 name: &file.name,
                 checksum,
                 bytes: file.bytes,
-                blob: folder.join("blobs").join(checksum.tag()),
-                lock: locks.join(format!("{}.lock", checksum.tag())),
+                blob: cache::blob(&options.cache, model, checksum.tag()),
+                lock: cache::lock(&options.cache, model, checksum.tag()),
                 before: done,
             };
             done += wanted.fetch(&hub, progress).await?;
@@ -121,13 +117,15 @@ mod online {
         }
         // A snapshot without `config.json` is no model: it comes last.
         links.sort_by_key(|(name, _)| *name == "config.json");
-        let snapshot = cache::snapshot(&options.cache, &model.repo, &listing.commit);
+        let snapshot = cache::snapshot(&options.cache, model, &listing.commit);
         for (name, tag) in links {
-            link(&folder, &snapshot, name, tag)?;
+            let blob = cache::blob(&options.cache, model, tag);
+            link(&blob, &snapshot, name, tag)?;
         }
         if !model.is_pinned() {
-            let reference = folder.join("refs").join(model.revision());
+            let reference = cache::reference(&options.cache, model);
             make_parent(&reference)?;
+            // Not hf-hub's `CacheRepo::create_ref`: it empties the file first, and readers would see that.
             write_whole(&reference, listing.commit.as_bytes())?;
         }
         progress.end();
@@ -151,7 +149,7 @@ mod online {
     }
 
     /// Puts a blob into a snapshot: a link, as the Python tools make it, or a copy where the file system has no links.
-    fn link(folder: &Path, snapshot: &Path, name: &str, tag: &str) -> Result<(), SourceError> {
+    fn link(blob: &Path, snapshot: &Path, name: &str, tag: &str) -> Result<(), SourceError> {
         let pointer = snapshot.join(name);
         make_parent(&pointer)?;
         let up = "../".repeat(2 + name.matches('/').count());
@@ -159,7 +157,7 @@ mod online {
         let temporary = pointer.with_extension(format!("{}.tmp", std::process::id()));
         let _ = fs::remove_file(&temporary);
         std::os::unix::fs::symlink(&target, &temporary)
-            .or_else(|_| fs::copy(folder.join("blobs").join(tag), &temporary).map(drop))
+            .or_else(|_| fs::copy(blob, &temporary).map(drop))
             .map_err(SourceError::io(&temporary))?;
         fs::rename(&temporary, &pointer).map_err(SourceError::io(&pointer))
     }

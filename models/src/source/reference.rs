@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use hf_hub::{Repo, RepoType};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -155,6 +156,16 @@ impl HubModel {
     #[must_use]
     pub fn is_pinned(&self) -> bool {
         is_commit(self.revision())
+    }
+}
+
+impl From<&HubModel> for Repo {
+    fn from(model: &HubModel) -> Self {
+        let repo = model.repo.clone();
+        match &model.revision {
+            Some(revision) => Self::with_revision(repo, RepoType::Model, revision.clone()),
+            None => Self::model(repo),
+        }
     }
 }
 

@@ -53,6 +53,11 @@ fn the_token_comes_from_the_environment_or_a_file_and_is_never_shown() {
         token(&[home, ("HF_TOKEN", " hf_env ")]).as_deref(),
         Some("hf_env")
     );
+    let cache = ("HF_HUB_CACHE", "/elsewhere/hub");
+    assert_eq!(token(&[home, cache]).as_deref(), Some("hf_file"));
+    std::fs::write(dir.path().join("token"), " \n").unwrap();
+    assert_eq!(token(&[home]), None);
+    std::fs::write(dir.path().join("token"), "hf_file\n").unwrap();
     let elsewhere = dir.path().join("token");
     assert_eq!(
         token(&[("HF_TOKEN_PATH", elsewhere.to_str().unwrap())]).as_deref(),

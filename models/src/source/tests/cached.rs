@@ -1,9 +1,14 @@
+use std::collections::BTreeMap;
 use std::path::Path;
+
+use hf_hub::{Cache, Repo};
 
 use crate::source::testing::{COMMIT, WEIGHTS, checkpoint, python_cache, safetensors, tag};
 use crate::source::{HubOptions, locate, verify};
 
-use super::{hub, weights};
+use super::{at, hub, weights};
+
+type Files = BTreeMap<String, Vec<u8>>;
 
 fn offline(cache: &Path) -> HubOptions {
     HubOptions {
@@ -24,6 +29,21 @@ fn a_cache_of_the_python_tools_works_offline() {
         assert!(located.dir.join("config.json").is_file());
         let sums: Vec<_> = located.files.iter().filter(|f| f.name == WEIGHTS).collect();
         assert_eq!(sums[0].sha256, tag(WEIGHTS, &checkpoint()[WEIGHTS]));
+    }
+}
+
+#[test]
+fn a_reference_of_hf_hub_is_followed_and_a_broken_one_is_not() {
+    let cache = tempfile::tempdir().unwrap();
+    python_cache(cache.path(), "main", &checkpoint());
+    let theirs = Cache::new(cache.path().to_owned()).repo(Repo::from(&at(Some("v1/stable"))));
+    theirs.create_ref(COMMIT).unwrap();
+    let found = locate(&hub(Some("v1/stable")), &offline(cache.path())).unwrap();
+    assert_eq!(found.revision, COMMIT);
+    for broken in ["", "..", &format!("../snapshots/{COMMIT}")] {
+        theirs.create_ref(broken).unwrap();
+        let found = locate(&hub(Some("v1/stable")), &offline(cache.path()));
+        assert!(found.is_err(), "{broken}");
     }
 }
 
@@ -125,7 +145,7 @@ fn a_small_file_that_was_changed_is_refused_at_once_and_a_large_one_by_verify() 
 
 #[test]
 fn the_content_hash_changes_with_the_weights_and_not_with_the_card() {
-    let content = |change: &dyn Fn(&mut std::collections::BTreeMap<String, Vec<u8>>)| {
+    let content = |change: &dyn Fn(&mut Files)| {
         let cache = tempfile::tempdir().unwrap();
         let mut files = checkpoint();
         change(&mut files);

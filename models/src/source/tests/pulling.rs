@@ -1,6 +1,8 @@
 use std::path::Path;
 use std::sync::Mutex;
 
+use hf_hub::{Cache, Repo};
+
 use crate::source::testing::{
     COMMIT, FakeHub, Manners, WEIGHTS, checkpoint, python_cache, safetensors, sha256,
 };
@@ -90,6 +92,24 @@ async fn a_branch_is_pulled_into_the_layout_of_the_python_tools() {
         [format!("at {bytes}"), "end".to_owned()]
     );
     assert_eq!(located, locate(&hub(None), &options).unwrap());
+}
+
+#[tokio::test]
+async fn hf_hub_finds_what_was_pulled() {
+    for revision in [None, Some("v1/stable")] {
+        let cache = tempfile::tempdir().unwrap();
+        let server = FakeHub::new(Manners::default());
+        let model = at(revision);
+        pull(&model, &server.options(cache.path()), &Silent)
+            .await
+            .unwrap();
+        let theirs = Cache::new(cache.path().to_owned()).repo(Repo::from(&model));
+        for name in [WEIGHTS, "1_Pooling/config.json"] {
+            let found = theirs.get(name).unwrap();
+            assert_eq!(std::fs::read(found).unwrap(), checkpoint()[name], "{name}");
+        }
+        assert_eq!(theirs.get("pytorch_model.bin"), None);
+    }
 }
 
 #[tokio::test]
