@@ -6,8 +6,6 @@ use std::time::{Instant, SystemTime};
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
 use commutator_plugins::exchange::RequestHead;
-use commutator_plugins::model::ModelConfig;
-use commutator_plugins::policy::Environment;
 use http::{HeaderMap, Method, Response, StatusCode, header};
 use pingora::apps::http_app::ServeHttp;
 use pingora::protocols::http::ServerSession;
@@ -17,7 +15,7 @@ use crate::bootstrap::Admin;
 use crate::cli::explain::explain;
 use crate::lifecycle::stage::Stage;
 use crate::server::Reloader;
-use crate::snapshot::{Snapshot, Store};
+use crate::snapshot::Store;
 use crate::telemetry::metrics::Metrics;
 
 /// The largest request that `POST /explain` takes: Dynamo's own limit.
@@ -63,21 +61,6 @@ fn error(status: StatusCode, code: &str, message: &str) -> Answer {
         status,
         &json!({"error": {"message": message, "type": "admin_error", "param": null, "code": code}}),
     )
-}
-
-/// What `explain` is told about readiness: the truth of this moment.
-struct Live<'a>(&'a Snapshot);
-
-impl Environment for Live<'_> {
-    fn ready(&self, model: &ModelConfig) -> bool {
-        self.0
-            .cluster(&model.cluster)
-            .is_some_and(|cluster| cluster.offers(model.upstream_name()).ready > 0)
-    }
-
-    fn random(&self) -> f64 {
-        fastrand::f64()
-    }
 }
 
 impl AdminApp {
@@ -236,7 +219,7 @@ impl AdminApp {
             ..RequestHead::default()
         };
         let snapshot = self.store.current();
-        match explain(&snapshot.policy, head, body, &Live(&snapshot)).await {
+        match explain(&snapshot.policy, head, body, &*snapshot).await {
             Ok(mut trace) => {
                 trace.revision = Some(snapshot.revision.to_string());
                 let trace = serde_json::to_value(&trace).unwrap_or(Value::Null);

@@ -43,7 +43,10 @@ pub(crate) struct PolicyFile {
     /// unknown (404).
     #[serde(default)]
     pub pass_through_cluster: Option<String>,
-    /// What is looked at in a request; decisions refer to these by name.
+    /// What is looked at in a request; decisions refer to these by name. Cheap kinds come first: `metadata`,
+    /// `conversation` and `context`, then `keywords`, then `languages`. A kind is evaluated only while the decision
+    /// still depends on it, so `x-vsr-matched-*` does not name rules that could no longer change anything; `explain`
+    /// shows all.
     #[serde(default)]
     pub signals: SignalsConfig,
     /// How the best of several matching decisions is found.

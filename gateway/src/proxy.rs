@@ -18,7 +18,7 @@ mod routes;
 
 use std::os::fd::RawFd;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -247,8 +247,18 @@ fn request_id(head: &RequestHeader) -> String {
         {
             id.to_owned()
         }
-        _ => uuid::Uuid::now_v7().to_string(),
+        _ => new_request_id(),
     }
+}
+
+/// A UUIDv7. It has to be unique, not secret, so it needs no random bytes of the kernel.
+fn new_request_id() -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let millis = now.map_or(0, |now| u64::try_from(now.as_millis()).unwrap_or(u64::MAX));
+    let mut random = [0; 10];
+    fastrand::fill(&mut random);
+    let id = uuid::Builder::from_unix_timestamp_millis(millis, &random).into_uuid();
+    id.to_string()
 }
 
 fn micros(duration: Duration) -> u64 {

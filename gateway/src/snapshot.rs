@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
-use commutator_plugins::policy::Policy;
+use commutator_plugins::model::ModelConfig;
+use commutator_plugins::policy::{Environment, Policy};
 use commutator_plugins::problem::Problems;
 use commutator_plugins::registry::BuildContext;
 use parking_lot::Mutex;
@@ -36,6 +37,18 @@ pub(crate) struct Snapshot {
     pub files: Vec<PathBuf>,
     /// Warnings of the last check, rendered.
     pub warnings: Vec<String>,
+}
+
+/// What the policy asks of the gateway while it decides: the truth of this moment.
+impl Environment for Snapshot {
+    fn ready(&self, model: &ModelConfig) -> bool {
+        self.cluster(&model.cluster)
+            .is_some_and(|cluster| cluster.offers(model.upstream_name()).ready > 0)
+    }
+
+    fn random(&self) -> f64 {
+        fastrand::f64()
+    }
 }
 
 impl Snapshot {

@@ -5,6 +5,7 @@ mod sequence;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -19,7 +20,8 @@ use crate::json::{Document, Value, quote};
 /// The body of one request with the changes that plugins asked for.
 ///
 /// Two levels: top-level fields and messages are changed by name or index (later changes win and see earlier
-/// ones), and any range of the original bytes can be replaced (redaction). [`RequestBody::render`] joins both.
+/// ones), and any range of the original bytes can be replaced (redaction). Ranges are the lower level: who replaces a
+/// field or a content sees the ranges replaced before, and takes them over. [`RequestBody::render`] joins both.
 #[derive(Debug, Clone)]
 pub struct RequestBody {
     doc: Arc<Document>,
@@ -71,10 +73,18 @@ impl RequestBody {
 
     /// The raw JSON of a top-level field as it stands after the changes so far; `None` where it is absent.
     #[must_use]
-    pub fn field(&self, name: &str) -> Option<&str> {
+    pub fn field(&self, name: &str) -> Option<Cow<'_, str>> {
         match self.fields.get(name) {
-            Some(changed) => changed.as_deref(),
-            None => self.doc.root().get(name).map(|value| value.raw()),
+            Some(changed) => changed.as_deref().map(Cow::Borrowed),
+            None => self.doc.root().get(name).map(|value| self.seen(value)),
+        }
+    }
+
+    /// A value of the client with the ranges replaced in it.
+    fn seen<'a>(&self, value: Value<'a>) -> Cow<'a, str> {
+        match self.ranges.apply_within(self.doc.bytes(), value.range()) {
+            Some(changed) => Cow::Owned(String::from_utf8_lossy(&changed).into_owned()),
+            None => Cow::Borrowed(value.raw()),
         }
     }
 
@@ -110,13 +120,10 @@ impl RequestBody {
 
     /// The raw JSON of a message's `content` after the changes so far; `None` where there is none.
     #[must_use]
-    pub fn content(&self, index: usize) -> Option<&str> {
+    pub fn content(&self, index: usize) -> Option<Cow<'_, str>> {
         match self.contents.get(&index) {
-            Some(raw) => Some(raw),
-            None => self
-                .message(index)?
-                .get("content")
-                .map(|content| content.raw()),
+            Some(raw) => Some(Cow::Borrowed(raw)),
+            None => Some(self.seen(self.message(index)?.get("content")?)),
         }
     }
 
@@ -158,12 +165,25 @@ impl RequestBody {
     /// Replaces a range of the client's bytes.
     ///
     /// # Errors
-    /// [`EditConflict`] where the range overlaps another one that was replaced before.
+    /// [`EditConflict`] where the range overlaps another one that was replaced before, or lies in a field or content
+    /// that was: what stands there now may hold a copy of the range, which would stay as it is.
     pub fn replace_range(
         &mut self,
         range: Range<usize>,
         with: impl Into<Bytes>,
     ) -> Result<(), EditConflict> {
+        let fields = self.fields.iter().filter(|(_, raw)| raw.is_some());
+        let fields = fields.filter_map(|(name, _)| self.doc.root().get(name));
+        let contents = self.contents.keys();
+        let contents = contents.filter_map(|&index| self.message(index)?.get("content"));
+        let taken =
+            |value: Value<'_>| value.range().start < range.end && range.start < value.range().end;
+        if fields.chain(contents).any(taken) {
+            return Err(EditConflict {
+                start: range.start,
+                end: range.end,
+            });
+        }
         self.ranges.replace(range, with)
     }
 
@@ -171,10 +191,13 @@ impl RequestBody {
     /// the `last` fields, which win over changes made before (the model's name and what its family needs).
     ///
     /// # Errors
-    /// [`EditConflict`] where a replaced range lies inside a field or message that was replaced or removed.
+    /// [`EditConflict`] where a replaced range lies across the border of something that was replaced or removed.
     pub fn render(&self, last: &[(&str, Option<String>)]) -> Result<Bytes, EditConflict> {
         let root = self.doc.root();
         let mut edits = self.ranges.clone();
+        if !edits.is_empty() {
+            self.drop_covered(last, &mut edits);
+        }
         let mut object = SequenceEdits::object(root);
         let fields = self
             .fields
@@ -192,6 +215,23 @@ impl RequestBody {
             self.render_messages(messages, &mut edits)?;
         }
         Ok(edits.apply(self.doc.bytes()))
+    }
+
+    /// Ranges inside what is replaced as a whole or removed are gone with it.
+    fn drop_covered(&self, last: &[(&str, Option<String>)], edits: &mut Edits) {
+        let names = self.fields.keys().map(String::as_str);
+        let fields = names.chain(last.iter().map(|(name, _)| *name));
+        for value in fields.filter_map(|name| self.doc.root().get(name)) {
+            edits.drop_within(&value.range());
+        }
+        for message in self.removed.iter().filter_map(|&index| self.message(index)) {
+            edits.drop_within(&message.range());
+        }
+        for &index in self.contents.keys() {
+            if let Some(content) = self.message(index).and_then(|m| m.get("content")) {
+                edits.drop_within(&content.range());
+            }
+        }
     }
 
     fn render_messages(&self, messages: Value<'_>, edits: &mut Edits) -> Result<(), EditConflict> {

@@ -5,6 +5,7 @@
 pub mod answer;
 pub mod api;
 pub mod api_error;
+pub(crate) mod ascii;
 pub mod body;
 pub mod conversation;
 pub mod exchange;

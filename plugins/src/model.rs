@@ -170,7 +170,7 @@ impl ReasoningFamily {
 fn with_kwarg(body: &RequestBody, name: &str, value: serde_json::Value) -> String {
     let mut kwargs: serde_json::Map<String, serde_json::Value> = body
         .field("chat_template_kwargs")
-        .and_then(|raw| serde_json::from_str(raw).ok())
+        .and_then(|raw| serde_json::from_str(&raw).ok())
         .unwrap_or_default();
     kwargs.insert(name.to_owned(), value);
     serde_json::Value::Object(kwargs).to_string()

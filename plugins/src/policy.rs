@@ -9,6 +9,7 @@ pub(crate) mod choose;
 pub(crate) mod compile;
 pub mod config;
 mod decide;
+mod open;
 mod render;
 pub(crate) mod rule;
 pub mod trace;

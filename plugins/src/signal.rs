@@ -43,11 +43,33 @@ pub enum SignalError {
     Deadline,
 }
 
+/// What it takes to evaluate a signal. The cheaper ones come first, and a dearer one only while the decision still
+/// depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cost {
+    /// A look, however long the request is, or something that every request needs anyway.
+    Look,
+    /// A fast pass over the texts.
+    Pass,
+    /// More than that: statistics, or a model.
+    Dear,
+}
+
+impl Cost {
+    /// From cheap to dear.
+    pub(crate) const ALL: [Self; 3] = [Self::Look, Self::Pass, Self::Dear];
+}
+
 /// All rules of one kind (`keywords`, `languages`, `context`, ...), evaluated together in one pass.
 #[async_trait]
 pub trait Signal: Send + Sync + std::fmt::Debug {
     /// The kind: the word for its section under `signals` in the policy.
     fn kind(&self) -> &'static str;
+
+    /// What it takes.
+    fn cost(&self) -> Cost {
+        Cost::Look
+    }
 
     /// The outcome of every rule of this kind, in the policy's order.
     async fn evaluate(&self, exchange: &Exchange) -> Result<Vec<Match>, SignalError>;

@@ -9,6 +9,8 @@
 //! entries for a script need more: cl100k_base (2022) twice to three times as many for Arabic, Hindi, and Thai, and half
 //! as many again for Chinese, Japanese and Korean.
 
+mod ascii;
+
 use crate::api::Api;
 use crate::exchange::Exchange;
 
@@ -38,6 +40,8 @@ enum Class {
     Blank,
     Break,
     Mark,
+    /// Marks beyond ASCII.
+    WideMark,
     /// Emoji and rare signs.
     Other,
 }
@@ -49,7 +53,7 @@ const fn class(c: char) -> Class {
         ' ' | '\t' => Class::Blank,
         '\n' | '\r' => Class::Break,
         '\0'..='\u{7F}' => Class::Mark,
-        '\u{80}'..='\u{BF}' | '\u{2010}'..='\u{205E}' => Class::Mark,
+        '\u{80}'..='\u{BF}' | '\u{2010}'..='\u{205E}' => Class::WideMark,
         '\u{C0}'..='\u{24F}' | '\u{1E00}'..='\u{1EFF}' => Class::Accented,
         '\u{250}'..='\u{58F}' | '\u{10A0}'..='\u{10FF}' => Class::Alphabet,
         '\u{590}'..='\u{109F}' | '\u{1780}'..='\u{17FF}' => Class::Abugida,
@@ -64,86 +68,53 @@ const fn class(c: char) -> Class {
 /// Estimated tokens of a text.
 #[must_use]
 pub fn estimate(text: &str) -> usize {
-    if text.is_ascii() {
-        return estimate_ascii(text.as_bytes());
-    }
-    estimate_chars(text)
-}
-
-fn estimate_chars(text: &str) -> usize {
     let mut units = 0;
-    let mut chars = text.chars();
-    let mut next = chars.next();
-    let mut before = Class::Blank;
-    while let Some(first) = next {
+    let mut after_mark = false;
+    let mut rest = text;
+    while let Some(first) = rest.chars().next() {
         let kind = class(first);
-        let mut run = 1;
-        next = chars.next();
-        while next.is_some_and(|c| class(c) == kind) {
-            run += 1;
-            next = chars.next();
+        let end = match first.is_ascii() {
+            true => crate::ascii::prefix(rest.as_bytes()),
+            false => rest.find(|c| class(c) != kind).unwrap_or(rest.len()),
+        };
+        let (run, others) = rest.split_at(end);
+        if first.is_ascii() {
+            units += ascii::units(run.as_bytes());
+            if after_mark && kind == Class::Break {
+                units -= UNIT;
+            }
+        } else {
+            units += cost(kind, run.chars().count());
         }
-        // The end of a line is part of the marks before it.
-        if !(kind == Class::Break && before == Class::Mark) {
-            units += cost(kind, run);
-        }
-        before = kind;
+        after_mark = kind == Class::WideMark;
+        rest = others;
     }
     units.div_ceil(UNIT)
 }
 
-/// The classes of the ASCII characters, looked up instead of compared.
-static ASCII: [Class; 128] = {
-    let mut table = [Class::Mark; 128];
-    let mut at = 0;
-    while at < 128 {
-        table[at] = class(at as u8 as char);
-        at += 1;
-    }
-    table
-};
+/// A letter of a long word, and a digit or mark of a long run.
+const PER_LETTER: usize = UNIT / 6;
+const PER_DIGIT_OR_MARK: usize = UNIT / 3;
 
-/// [`estimate`] for ASCII text, byte by byte.
-fn estimate_ascii(text: &[u8]) -> usize {
-    let class_at = |at: usize| ASCII[usize::from(text[at] & 0x7f)];
-    let mut units = 0;
-    let mut before = Class::Blank;
-    let mut at = 0;
-    while at < text.len() {
-        let kind = class_at(at);
-        let start = at;
-        at += 1;
-        while at < text.len() && class_at(at) == kind {
-            at += 1;
-        }
-        if !(kind == Class::Break && before == Class::Mark) {
-            units += cost(kind, at - start);
-        }
-        before = kind;
-    }
-    units.div_ceil(UNIT)
-}
-
-/// What a run of `run` characters costs.
+/// What a run of `run` characters costs. The classes of ASCII are counted in [`ascii`]; they stand here as what that
+/// must come to.
 fn cost(kind: Class, run: usize) -> usize {
     match kind {
         // A word of up to 7 letters is one token; a longer one grows by a token every 6 letters.
-        Class::Latin => UNIT + run.saturating_sub(7) * UNIT / 6,
+        Class::Latin => UNIT + run.saturating_sub(7) * PER_LETTER,
         Class::Accented => run * UNIT / 2,
         Class::Alphabet => (run * UNIT / 4).max(UNIT),
         Class::Ideograph => run * UNIT * 3 / 4,
         Class::Abugida => run * UNIT * 2 / 5,
-        Class::Digit => run.div_ceil(3) * UNIT,
-        // One blank belongs to the word behind it; indentation is one token a run.
-        Class::Blank => {
-            if run > 1 {
-                UNIT
-            } else {
-                0
-            }
+        // Three digits are one token, and each further one a third.
+        Class::Digit | Class::Mark | Class::WideMark => {
+            UNIT + run.saturating_sub(3) * PER_DIGIT_OR_MARK
         }
+        // One blank belongs to the word behind it; indentation is one token a run.
+        Class::Blank if run > 1 => UNIT,
+        Class::Blank => 0,
+        // The end of a line is part of the marks before it.
         Class::Break => UNIT,
-        Class::Mark => run.div_ceil(3) * UNIT,
         Class::Other => run * UNIT * 2,
     }
 }

@@ -10,7 +10,7 @@ use commutator_plugins::api_error::ApiError;
 use commutator_plugins::exchange::{Exchange, RequestHead};
 use commutator_plugins::model::ModelConfig;
 use commutator_plugins::plugin::Flow;
-use commutator_plugins::policy::{Environment, Shadows};
+use commutator_plugins::policy::Shadows;
 use pingora::proxy::Session;
 use pingora::{Error, ErrorType, Result};
 use tokio::sync::Mutex;
@@ -25,21 +25,6 @@ use super::{Gateway, fail, micros};
 use crate::cluster::config::{Balance, HashKey, PromptPrefix};
 use crate::cluster::{Cluster, InFlight};
 use crate::snapshot::Snapshot;
-
-/// What the policy asks of the gateway while it decides.
-struct Live<'a>(&'a Snapshot);
-
-impl Environment for Live<'_> {
-    fn ready(&self, model: &ModelConfig) -> bool {
-        self.0
-            .cluster(&model.cluster)
-            .is_some_and(|cluster| cluster.offers(model.upstream_name()).ready > 0)
-    }
-
-    fn random(&self) -> f64 {
-        fastrand::f64()
-    }
-}
 
 /// How ingestion ended, when it did not end with a broken connection.
 enum Ingested {
@@ -170,7 +155,7 @@ async fn decide(
         Ok(exchange) => exchange,
         Err(error) => return Ingested::Refuse(error),
     };
-    match policy.run(&mut exchange, &Live(snapshot), None).await {
+    match policy.run(&mut exchange, snapshot, None).await {
         Err(error) => return Ingested::RefuseExchange(Box::new(exchange), error),
         Ok(Flow::Reply(reply)) => return Ingested::Answer(Box::new(exchange), reply),
         Ok(Flow::Continue) => {}

@@ -73,16 +73,39 @@ impl Edits {
         if self.list.is_empty() {
             return original.clone();
         }
-        let added: usize = self.list.iter().map(|(_, with)| with.len()).sum();
-        let mut out = BytesMut::with_capacity(original.len() + added);
-        let mut at = 0;
-        for (range, with) in &self.list {
-            let start = range.start.clamp(at, original.len());
-            out.extend_from_slice(&original[at..start]);
-            out.extend_from_slice(with);
-            at = range.end.clamp(start, original.len());
-        }
-        out.extend_from_slice(&original[at..]);
-        out.freeze()
+        join(&self.list, original, 0..original.len())
     }
+
+    /// The part `range` of `original` with the replacements inside it; `None` where there are none.
+    #[must_use]
+    pub(super) fn apply_within(&self, original: &Bytes, range: Range<usize>) -> Option<Bytes> {
+        let first = self
+            .list
+            .partition_point(|(other, _)| other.start < range.start);
+        let inside = &self.list[first..];
+        let count = inside.partition_point(|(other, _)| other.end <= range.end);
+        (count > 0).then(|| join(&inside[..count], original, range))
+    }
+
+    /// Forgets the replacements inside `range`.
+    pub(super) fn drop_within(&mut self, range: &Range<usize>) {
+        self.list
+            .retain(|(other, _)| other.start < range.start || other.end > range.end);
+    }
+}
+
+/// The part `whole` of `original` with the replacements of `list`, which lie inside it.
+fn join(list: &[(Range<usize>, Bytes)], original: &Bytes, whole: Range<usize>) -> Bytes {
+    let added: usize = list.iter().map(|(_, with)| with.len()).sum();
+    let end = whole.end.min(original.len());
+    let mut at = whole.start.min(end);
+    let mut out = BytesMut::with_capacity(end - at + added);
+    for (range, with) in list {
+        let start = range.start.clamp(at, end);
+        out.extend_from_slice(&original[at..start]);
+        out.extend_from_slice(with);
+        at = range.end.clamp(start, end);
+    }
+    out.extend_from_slice(&original[at..end]);
+    out.freeze()
 }

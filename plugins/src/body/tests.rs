@@ -41,7 +41,7 @@ fn fields_are_added_changed_and_removed() {
     b.remove_field("a");
     b.remove_field("zz");
     assert_eq!(b.field("a"), None);
-    assert_eq!(b.field("b"), Some("[]"));
+    assert_eq!(b.field("b").as_deref(), Some("[]"));
     assert_eq!(render(&b), r#"{"d":4,"b":[]}"#);
     b.remove_field("d");
     b.remove_field("b");
@@ -62,7 +62,7 @@ fn messages_are_inserted_removed_and_rewritten() {
     b.insert_message(3, r#"{"n":3}"#);
     b.set_content(1, r#""one""#);
     b.set_content(2, r#""gone""#);
-    assert_eq!(b.content(1), Some(r#""one""#));
+    assert_eq!(b.content(1).as_deref(), Some(r#""one""#));
     assert_eq!(
         render(&b),
         r#"{"messages":[{"n":1},{"n":2},{"content":"one"},{"n":3}]}"#
@@ -79,6 +79,47 @@ fn overlapping_ranges_are_a_conflict_equal_ones_are_not() {
     edits.replace(5..5, "!").unwrap();
     edits.replace(2..2, "?").unwrap();
     assert_eq!(edits.apply(&Bytes::from_static(b"0123456")), "01?z!56");
+}
+
+/// Redaction first, then a prompt that takes the content over: both are there.
+#[test]
+fn a_content_that_is_replaced_was_seen_with_its_ranges() {
+    let text = r#"{"user":"Ana","messages":[{"role":"system","content":"call Ana at 5"},{"role":"user","content":"Ana"}]}"#;
+    let mut b = body(text);
+    let at = |nth: usize| {
+        let start = text.match_indices("Ana").nth(nth).unwrap().0;
+        start..start + 3
+    };
+    for nth in 0..3 {
+        b.replace_range(at(nth), "<1>").unwrap();
+    }
+    assert_eq!(b.content(0).as_deref(), Some(r#""call <1> at 5""#));
+    assert_eq!(b.content(1).as_deref(), Some(r#""<1>""#));
+    assert_eq!(b.field("user").as_deref(), Some(r#""<1>""#));
+    b.set_content(0, r#""Hi. call <1> at 5""#);
+    assert_eq!(
+        render(&b),
+        r#"{"user":"<1>","messages":[{"role":"system","content":"Hi. call <1> at 5"},{"role":"user","content":"<1>"}]}"#
+    );
+    b.remove_message(1);
+    b.set_field("user", "1");
+    assert_eq!(
+        render(&b),
+        r#"{"user":1,"messages":[{"role":"system","content":"Hi. call <1> at 5"}]}"#
+    );
+}
+
+/// What took a content over holds a copy of it, so a range that comes too late must not be lost silently.
+#[test]
+fn a_range_in_something_replaced_is_a_conflict() {
+    let text = r#"{"user":"Ana","messages":[{"content":"Ana"},{"content":"Ana"}]}"#;
+    let mut b = body(text);
+    b.set_content(0, r#""Hi Ana""#);
+    b.set_field("user", r#""Ana!""#);
+    let starts: Vec<usize> = text.match_indices("Ana").map(|(at, _)| at).collect();
+    let mut replace = |nth: usize| b.replace_range(starts[nth]..starts[nth] + 3, "x");
+    assert!(replace(0).is_err() && replace(1).is_err());
+    replace(2).unwrap();
 }
 
 proptest! {

@@ -11,39 +11,74 @@ use crate::exchange::Exchange;
 use crate::policy::rule::Rule;
 use crate::policy::trace::{DecisionTrace, NodeTrace, SignalTrace};
 use crate::policy::{Decided, Decision, Outcome, Policy, Signals, Strategy, Trace};
-use crate::signal::{Match, Signal, SignalError, SignalKind};
+use crate::signal::{Cost, Match, Signal, SignalError, SignalKind};
 
 /// What a client learns about a signal that failed.
 pub(crate) const SIGNAL_SKIPPED: &str = "signal_skipped";
 
 impl Policy {
-    /// The signals that some decision for this request looks at, evaluated at the same time. One that fails has no
-    /// value: decisions that hang on it do not match.
+    /// The signals that some decision for this request looks at: the cheap ones first, and the dearer ones while the
+    /// decision still depends on them; those of one cost at the same time. A signal that fails has no value: decisions
+    /// that hang on it do not match.
     pub(super) async fn evaluate(
         &self,
         exchange: &mut Exchange,
         mut trace: Option<&mut Trace>,
     ) -> Signals {
         let automatic = exchange.automatic;
-        let needed = |kind: &SignalKind| {
-            let mut live = self.decisions.iter().filter(|d| d.is_live(automatic));
-            live.any(|decision| decision.kinds.contains(kind))
-        };
-        let (wanted, unneeded): (Vec<_>, Vec<_>) =
-            self.signals.iter().partition(|(kind, _)| needed(kind));
-        let shared: &Exchange = exchange;
-        let results = join_all(
-            wanted
-                .iter()
-                .map(|(kind, signal)| timed(*kind, signal, shared)),
-        )
-        .await;
         let mut signals = Signals::default();
+        let mut known = Vec::with_capacity(self.signals.len());
+        for cost in Cost::ALL {
+            let mut open = self.open_kinds(&signals, &known, automatic);
+            open.retain(|kind| {
+                self.signals
+                    .iter()
+                    .any(|(k, s)| k == kind && s.cost() == cost)
+            });
+            if !open.is_empty() {
+                self.wave(exchange, &open, &mut signals, trace.as_deref_mut())
+                    .await;
+                known.append(&mut open);
+            }
+        }
+        if let Some(trace) = trace {
+            // Somebody wants to see everything.
+            let (rest, unneeded): (Vec<_>, Vec<_>) = (self.signals.iter().map(|(kind, _)| *kind))
+                .filter(|kind| !known.contains(kind))
+                .partition(|kind| self.is_needed(*kind, automatic));
+            let seen = trace.signals.len();
+            self.wave(exchange, &rest, &mut signals, Some(trace)).await;
+            for signal in &mut trace.signals[seen..] {
+                signal.deferred = true;
+            }
+            trace.signals.extend(unneeded.into_iter().map(skipped));
+        }
+        signals
+    }
+
+    /// Does a decision for such requests look at this kind?
+    fn is_needed(&self, kind: SignalKind, automatic: bool) -> bool {
+        let mut live = self.decisions.iter().filter(|d| d.is_live(automatic));
+        live.any(|decision| decision.kinds.contains(&kind))
+    }
+
+    /// Evaluates some kinds at the same time.
+    async fn wave(
+        &self,
+        exchange: &mut Exchange,
+        kinds: &[SignalKind],
+        signals: &mut Signals,
+        mut trace: Option<&mut Trace>,
+    ) {
+        let shared: &Exchange = exchange;
+        let wanted = self.signals.iter().filter(|(kind, _)| kinds.contains(kind));
+        let results = join_all(wanted.map(|(kind, signal)| timed(*kind, signal, shared))).await;
         for (kind, result, took) in results {
             if let Some(trace) = trace.as_deref_mut() {
                 trace.signals.push(SignalTrace {
                     kind: kind.section(),
                     skipped: result.as_ref().err().map(|e| format!("failed: {e}")),
+                    deferred: false,
                     micros: u64::try_from(took.as_micros()).ok(),
                     rules: result.as_ref().map_or_else(|_| Vec::new(), Clone::clone),
                 });
@@ -58,16 +93,6 @@ impl Policy {
                 }
             }
         }
-        if let Some(trace) = trace {
-            trace
-                .signals
-                .extend(unneeded.iter().map(|(kind, _)| SignalTrace {
-                    kind: kind.section(),
-                    skipped: Some("no live decision needs it".to_owned()),
-                    ..SignalTrace::default()
-                }));
-        }
-        signals
     }
 
     /// Writes down each decision, and why one was taken.
@@ -118,6 +143,14 @@ impl Policy {
             (_, false, false) => "equal, the first name".to_owned(),
         };
         format!("{by} of `{}`{keeps}", other.name)
+    }
+}
+
+fn skipped(kind: SignalKind) -> SignalTrace {
+    SignalTrace {
+        kind: kind.section(),
+        skipped: Some("no live decision needs it".to_owned()),
+        ..SignalTrace::default()
     }
 }
 

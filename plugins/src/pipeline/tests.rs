@@ -169,13 +169,13 @@ async fn the_story_for_people() {
     insta::assert_snapshot!(trace, @r"
     chat_completions: MoM (automatic), policy r1
     signals:
+      conversation (1 us)
+        - agentic (1 user turns)
       keywords (1 us)
         + code 1.0000 (any[0])
         - secret
       languages (1 us)
         - german (et 0.1879)
-      conversation (1 us)
-        - agentic (1 user turns)
     decisions:
       + coding priority 10, confidence 1.0000
         + all 1.0000
@@ -361,6 +361,33 @@ async fn only_needed_signals_are_evaluated() {
     assert_eq!(keywords.load(Ordering::Relaxed), 1);
     run(&policy, "MoM", "hello").await.1.unwrap();
     assert_eq!(languages.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_dear_signal_that_cannot_change_the_decision_is_for_explanations_only() {
+    let mut config = config();
+    config["decisions"][2] = json!({"name": "german", "priority": 5, "when": {"language": "german"},
+        "models": [{"name": "small"}]});
+    let policy = policy(config);
+    let german = "Erkläre bitte, wie man in rust eine Liste sortiert";
+    let (exchange, _) = run(&policy, "MoM", german).await;
+    assert_eq!(chosen(&exchange), (Some("coding"), "large"));
+    assert!(exchange.matched("languages").is_empty() && exchange.matched("language").is_empty());
+    let mut exchange = begin(&policy, ask("MoM", german));
+    let mut trace = Trace::default();
+    policy
+        .run(&mut exchange, &Calm, Some(&mut trace))
+        .await
+        .unwrap();
+    assert_eq!(trace.decision.as_deref(), Some("coding"));
+    let deferred = trace.signals.iter().filter(|signal| signal.deferred);
+    let kinds: Vec<_> = deferred
+        .map(|signal| (signal.kind, signal.rules[0].matched))
+        .collect();
+    assert_eq!(kinds, [("languages", true)]);
+    // Without the word the language decides.
+    let (exchange, _) = run(&policy, "MoM", "Erkläre bitte, wie man eine Liste sortiert").await;
+    assert_eq!(chosen(&exchange), (Some("german"), "small"));
 }
 
 #[test]

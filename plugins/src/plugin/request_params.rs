@@ -290,11 +290,14 @@ fn token_fields(api: Api) -> &'static [&'static str] {
 }
 
 fn number(body: &RequestBody, field: &str) -> Option<f64> {
-    serde_json::from_str(body.field(field)?).ok()
+    serde_json::from_str(&body.field(field)?).ok()
 }
 
 fn cap(body: &mut RequestBody, field: &str, limit: u64) {
-    let over = match body.field(field).map(serde_json::from_str::<u64>) {
+    let over = match body
+        .field(field)
+        .map(|raw| serde_json::from_str::<u64>(&raw))
+    {
         Some(Ok(value)) => value > limit,
         // Beyond 64 bits, with a fraction or an exponent: near enough as a float.
         Some(Err(_)) => number(body, field).is_some_and(|value| value > limit as f64),

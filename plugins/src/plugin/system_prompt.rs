@@ -126,7 +126,7 @@ impl SystemPrompt {
             Some(_) if self.mode == Mode::InsertIfMissing => return false,
             Some(Place::Client(index)) => match body.content(index) {
                 Some(content) => {
-                    let joined = self.join(content);
+                    let joined = self.join(&content);
                     body.set_content(index, joined);
                 }
                 // A message without content cannot be given one: it makes room for ours.
@@ -159,7 +159,7 @@ impl SystemPrompt {
         if old.is_some() && self.mode == Mode::InsertIfMissing {
             return false;
         }
-        let new = old.map_or_else(|| quote(&self.text), |old| self.join(old));
+        let new = old.map_or_else(|| quote(&self.text), |old| self.join(&old));
         body.set_field(name, new);
         true
     }

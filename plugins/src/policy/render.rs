@@ -80,7 +80,7 @@ impl Policy {
         if !(self.force_usage && streams && exchange.stream && !exchange.usage_wanted) {
             return None;
         }
-        let doc = match exchange.body.field("stream_options") {
+        let doc = match exchange.body.field("stream_options").as_deref() {
             None | Some("null") => return Some(INCLUDE_USAGE_ONLY.to_owned()),
             Some(raw) => Document::parse(raw.to_owned().into()).ok()?,
         };
@@ -103,7 +103,7 @@ fn upstream_name(exchange: &Exchange, model: &ModelConfig) -> Option<String> {
     let name = model.upstream_name();
     let current = exchange.body.field("model");
     let same = current.is_some_and(|raw| {
-        serde_json::from_str::<String>(raw).is_ok_and(|current| current == name)
+        serde_json::from_str::<String>(&raw).is_ok_and(|current| current == name)
     });
     (!same && !name.is_empty()).then(|| quote(name))
 }

@@ -45,6 +45,9 @@ pub struct SignalTrace {
     pub kind: &'static str,
     /// Why it has no value: not needed, or failed.
     pub skipped: Option<String>,
+    /// Evaluated for this explanation only: the decision stands without it, so a request does not wait for it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub deferred: bool,
     /// How long the evaluation took, in microseconds.
     pub micros: Option<u64>,
     /// Each rule's outcome.

@@ -16,7 +16,7 @@ use crate::conversation::Role;
 use crate::exchange::Exchange;
 use crate::problem::Problems;
 use crate::registry::BuildContext;
-use crate::signal::{Match, Signal, SignalError};
+use crate::signal::{Cost, Match, Signal, SignalError};
 
 use scan::{Patterns, Scanner};
 
@@ -249,6 +249,10 @@ impl Rule {
 impl Signal for Keywords {
     fn kind(&self) -> &'static str {
         "keywords"
+    }
+
+    fn cost(&self) -> Cost {
+        Cost::Pass
     }
 
     async fn evaluate(&self, exchange: &Exchange) -> Result<Vec<Match>, SignalError> {

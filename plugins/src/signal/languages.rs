@@ -14,7 +14,7 @@ use crate::exchange::Exchange;
 use crate::policy::compile::hint;
 use crate::problem::Problems;
 use crate::registry::BuildContext;
-use crate::signal::{Match, Signal, SignalError};
+use crate::signal::{Cost, Match, Signal, SignalError};
 
 /// Matches requests by the language of the last user turn. Texts that are too short to tell match nothing.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -138,6 +138,10 @@ fn detect(text: &str) -> Option<(Lang, f32)> {
 impl Signal for Languages {
     fn kind(&self) -> &'static str {
         "languages"
+    }
+
+    fn cost(&self) -> Cost {
+        Cost::Dear
     }
 
     async fn evaluate(&self, exchange: &Exchange) -> Result<Vec<Match>, SignalError> {

@@ -96,10 +96,29 @@ proptest::proptest! {
     }
 }
 
+/// The estimate as it is defined: run by run.
+fn by_runs(text: &str) -> usize {
+    let chars: Vec<char> = text.chars().collect();
+    let mut units = 0;
+    let mut before = None;
+    for run in chars.chunk_by(|a, b| class(*a) == class(*b)) {
+        let kind = class(run[0]);
+        let swallowed =
+            kind == Class::Break && matches!(before, Some(Class::Mark | Class::WideMark));
+        if !swallowed {
+            units += cost(kind, run.len());
+        }
+        before = Some(kind);
+    }
+    units.div_ceil(UNIT)
+}
+
 proptest::proptest! {
-    /// The short cut for ASCII counts as the loop over characters does.
+    /// Counting in blocks comes to the same.
     #[test]
-    fn the_ascii_way_counts_the_same(text in "[ -~\\t\\n\\r]{0,200}") {
-        proptest::prop_assert_eq!(estimate_ascii(text.as_bytes()), estimate_chars(&text));
+    fn blocks_count_as_runs_do(
+        text in "([ -~\\t\\n\\r]{0,200}|[a-z]{100,300}|[.…–]{0,9}\n{0,3}|[0-9]{0,200}|[äé漢字я ]{0,20}){0,4}"
+    ) {
+        proptest::prop_assert_eq!(estimate(&text), by_runs(&text));
     }
 }

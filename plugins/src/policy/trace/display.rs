@@ -61,6 +61,12 @@ fn signal(f: &mut fmt::Formatter<'_>, signal: &SignalTrace) -> fmt::Result {
     if let Some(micros) = signal.micros {
         write!(f, " ({micros} us)")?;
     }
+    if signal.deferred {
+        write!(
+            f,
+            " only for this explanation: the decision stands without it"
+        )?;
+    }
     writeln!(f)?;
     for rule in &signal.rules {
         let mark = if rule.matched { "+" } else { "-" };

@@ -2,48 +2,66 @@
 
 use std::borrow::Cow;
 
+use crate::ascii;
+
 /// `text` with each run of white space as one blank, so that `credit card` is found across a line's end; and, with
 /// `case`, in one case. Borrowed where that changes nothing.
 pub(super) fn fold(text: &str, case: bool) -> Cow<'_, str> {
-    if text.is_ascii() && !has_white_runs(text.as_bytes()) {
-        // Nearly all prompts in English: no character needs a look of its own.
-        return match case && text.bytes().any(|b| b.is_ascii_uppercase()) {
-            true => Cow::Owned(text.to_ascii_lowercase()),
-            false => Cow::Borrowed(text),
-        };
+    let mut folded = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while !rest.is_empty() {
+        let (ascii, others) = rest.split_at(ascii::prefix(rest.as_bytes()));
+        push_ascii(&mut folded, ascii.as_bytes(), case);
+        let mut chars = others.chars();
+        rest = others;
+        while let Some(c) = chars.next().filter(|c| !c.is_ascii()) {
+            let c = match c {
+                white if white.is_whitespace() => ' ',
+                other if case => fold_char(other),
+                other => other,
+            };
+            folded.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+            rest = chars.as_str();
+        }
     }
-    let mut blank = false;
-    let same = text.chars().all(|c| {
-        let again = blank && c == ' ';
-        blank = c == ' ';
-        !again && (c == ' ' || !c.is_whitespace()) && (!case || fold_char(c) == c)
-    });
-    if same {
+    if memchr::memmem::find(&folded, b"  ").is_some() {
+        folded = in_one_blank(&folded);
+    }
+    if folded == text.as_bytes() {
         return Cow::Borrowed(text);
     }
-    let mut folded = String::with_capacity(text.len());
-    let mut blank = false;
-    for c in text.chars() {
-        let white = c.is_whitespace();
-        if white && !blank {
-            folded.push(' ');
-        } else if !white {
-            folded.push(if case { fold_char(c) } else { c });
-        }
-        blank = white;
-    }
-    Cow::Owned(folded)
+    // It is made of whole characters.
+    String::from_utf8(folded).map_or(Cow::Borrowed(text), Cow::Owned)
 }
 
-/// Is there white space in ASCII text other than single blanks? Both loops are without an early exit inside a chunk, so
-/// that the compiler vectorises them.
-fn has_white_runs(text: &[u8]) -> bool {
-    let is_other_white = |b: u8| matches!(b, b'\t'..=b'\r');
-    text.chunks(1024).any(|chunk| {
-        chunk
-            .iter()
-            .fold(false, |found, &b| found | is_other_white(b))
-    }) || memchr::memmem::find(text, b"  ").is_some()
+/// Each byte by itself, without a branch, so that the compiler vectorises it.
+fn push_ascii(to: &mut Vec<u8>, text: &[u8], case: bool) {
+    let start = to.len();
+    to.extend_from_slice(text);
+    let added = &mut to[start..];
+    if case {
+        added.make_ascii_lowercase();
+    }
+    for byte in added {
+        // In ASCII these are what `char::is_whitespace` knows besides the blank.
+        *byte = if (b'\t'..=b'\r').contains(byte) {
+            b' '
+        } else {
+            *byte
+        };
+    }
+}
+
+/// Runs of blanks become one.
+fn in_one_blank(mut text: &[u8]) -> Vec<u8> {
+    let mut one = Vec::with_capacity(text.len());
+    while let Some(at) = memchr::memmem::find(text, b"  ") {
+        one.extend_from_slice(&text[..=at]);
+        let more = text[at..].iter().position(|&b| b != b' ');
+        text = more.map_or(&[], |more| &text[at + more..]);
+    }
+    one.extend_from_slice(text);
+    one
 }
 
 /// Unicode's simple case folding, up to the choice of the representative: two characters are folded to the same one
@@ -136,6 +154,22 @@ mod tests {
             let folded = fold_char(c);
             let inside = (class.ranges().iter()).any(|r| r.start() <= folded && folded <= r.end());
             assert!(inside, "{c:?} folds to {folded:?}, class of {size}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn is_what_it_says_of_each_character(text in "([ -~]{0,40}|[ \t\n\u{a0}\u{85}ÄßçéıǅΣ日本a]{0,12}|\\PC{0,5}){0,4}", case: bool) {
+            let mut plain = String::new();
+            for c in text.chars() {
+                match (c.is_whitespace(), case) {
+                    (true, _) if plain.ends_with(' ') => {}
+                    (true, _) => plain.push(' '),
+                    (false, true) => plain.push(fold_char(c)),
+                    (false, false) => plain.push(c),
+                }
+            }
+            proptest::prop_assert_eq!(fold(&text, case), plain);
         }
     }
 

@@ -1,7 +1,7 @@
 //! One pass over a text for the patterns of all rules.
 
 use aho_corasick::{AhoCorasick, AhoCorasickKind, BuildError, MatchKind};
-use regex::RegexSet;
+use regex::{Regex, RegexSet};
 
 use super::fold::{boundary, fold};
 
@@ -69,8 +69,53 @@ pub(super) enum ScannerError {
 pub(super) struct Scanner {
     folded: Option<Automaton>,
     exact: Option<Automaton>,
-    regexes: Option<(RegexSet, Vec<usize>)>,
+    regexes: Expressions,
     count: usize,
+}
+
+/// Up to this many expressions are faster one by one: each stops at its first match and may skip ahead to what it must
+/// begin with; a set does neither, but reads the text once.
+const ONE_BY_ONE_UP_TO: usize = 4;
+
+#[derive(Debug)]
+enum Expressions {
+    Few(Vec<(Regex, usize)>),
+    Many(RegexSet, Vec<usize>),
+}
+
+impl Default for Expressions {
+    fn default() -> Self {
+        Self::Few(Vec::new())
+    }
+}
+
+impl Expressions {
+    fn build(regexes: Vec<(usize, String)>) -> Result<Self, regex::Error> {
+        if regexes.len() > ONE_BY_ONE_UP_TO {
+            let (numbers, regexes): (Vec<_>, Vec<_>) = regexes.into_iter().unzip();
+            return Ok(Self::Many(RegexSet::new(regexes)?, numbers));
+        }
+        let few = regexes.into_iter();
+        let few = few.map(|(number, regex)| Ok((Regex::new(&regex)?, number)));
+        Ok(Self::Few(few.collect::<Result<_, regex::Error>>()?))
+    }
+
+    fn scan(&self, text: &str, scopes: u8, seen: &mut [u8]) {
+        match self {
+            Self::Few(few) => {
+                for (regex, number) in few {
+                    if seen[*number] & scopes != scopes && regex.is_match(text) {
+                        seen[*number] |= scopes;
+                    }
+                }
+            }
+            Self::Many(set, numbers) => {
+                for found in &set.matches(text) {
+                    seen[numbers[found]] |= scopes;
+                }
+            }
+        }
+    }
 }
 
 /// Up to this many bytes of words the automaton is a table (a few MiB at most), which is several times faster than the
@@ -123,14 +168,10 @@ fn is_whole(text: &str, start: usize, end: usize) -> bool {
 
 impl Scanner {
     pub(super) fn build(patterns: Patterns) -> Result<Self, ScannerError> {
-        let (numbers, regexes): (Vec<_>, Vec<_>) = patterns.regexes.into_iter().unzip();
         Ok(Self {
             folded: Automaton::build(patterns.folded)?,
             exact: Automaton::build(patterns.exact)?,
-            regexes: match regexes.is_empty() {
-                true => None,
-                false => Some((RegexSet::new(regexes)?, numbers)),
-            },
+            regexes: Expressions::build(patterns.regexes)?,
             count: patterns.count,
         })
     }
@@ -148,10 +189,6 @@ impl Scanner {
         if let Some(automaton) = &self.exact {
             automaton.scan(&fold(text, false), scopes, seen);
         }
-        if let Some((set, numbers)) = &self.regexes {
-            for found in &set.matches(text) {
-                seen[numbers[found]] |= scopes;
-            }
-        }
+        self.regexes.scan(text, scopes, seen);
     }
 }

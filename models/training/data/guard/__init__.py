@@ -1,0 +1,1 @@
+"""Training data for the bundled prompt-injection and jailbreak classifier."""
