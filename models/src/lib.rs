@@ -6,6 +6,8 @@
 //!
 //! Below the faces: [`weights`] holds a model in one form, an [`encoder::Encoder`] runs it.
 
+pub mod candle;
+pub mod checkpoint;
 pub mod encoder;
 pub mod fake;
 pub mod native;

@@ -1,0 +1,139 @@
+//! Attention of a group of sequences: all to all, within a window, and DeBERTa's.
+//!
+//! Tensors of a group have the attention head as their first dimension: `heads × sequences × tokens × width`.
+
+mod near;
+mod relative;
+
+use candle_core::{DType, Result, Tensor};
+use candle_nn::ops::softmax_last_dim;
+
+#[cfg(test)]
+pub(super) use relative::bucket_table;
+pub(super) use relative::{Relative, relative_tables};
+
+use super::Shape;
+use super::group::Group;
+use super::load::Loader;
+use crate::weights::{EncoderWeights, Positions};
+
+/// The angles of rotary positions.
+#[derive(Debug)]
+pub(super) struct Rotation {
+    /// Cosines and sines, a row a position, for layers that see everything and for those with a window.
+    global: (Tensor, Tensor),
+    local: (Tensor, Tensor),
+    /// How far layers with a window see to either side.
+    pub(super) window: Option<usize>,
+}
+
+/// Query, key and value.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) query: Tensor,
+    pub(super) key: Tensor,
+    pub(super) value: Tensor,
+}
+
+impl Rotation {
+    /// Nothing, for a model whose positions are not rotary.
+    pub(super) fn new(weights: &EncoderWeights, loader: &Loader<'_>) -> Result<Option<Self>> {
+        let Positions::Rotary {
+            global_theta,
+            local_theta,
+            window,
+        } = weights.positions
+        else {
+            return Ok(None);
+        };
+        let width = weights.hidden / weights.attention_heads;
+        let angles = |theta: f64| -> Result<(Tensor, Tensor)> {
+            // In 32 bits, as the models were trained.
+            let speeds: Vec<f32> = (0..width / 2)
+                .map(|index| 1.0 / (theta as f32).powf((2 * index) as f32 / width as f32))
+                .collect();
+            let table = |function: fn(f32) -> f32| {
+                let values = (0..weights.max_tokens)
+                    .flat_map(|place| {
+                        speeds
+                            .iter()
+                            .map(move |speed| function(place as f32 * speed))
+                    })
+                    .collect();
+                loader.table(values, weights.max_tokens, width / 2)
+            };
+            Ok((table(f32::cos)?, table(f32::sin)?))
+        };
+        Ok(Some(Self {
+            global: angles(global_theta)?,
+            local: angles(local_theta)?,
+            window: Some(window),
+        }))
+    }
+
+    /// Turns queries and keys.
+    pub(super) fn turn(&self, parts: Parts, local: bool) -> Result<Parts> {
+        let (cos, sin) = if local { &self.local } else { &self.global };
+        let tokens = parts.query.dim(2)?;
+        let (cos, sin) = (cos.narrow(0, 0, tokens)?, sin.narrow(0, 0, tokens)?);
+        let turn = |x: &Tensor| candle_nn::rotary_emb::rope(&x.contiguous()?, &cos, &sin);
+        Ok(Parts {
+            query: turn(&parts.query)?,
+            key: turn(&parts.key)?,
+            value: parts.value,
+        })
+    }
+}
+
+impl Parts {
+    /// Cuts a table with a row a place, `3 * hidden` wide.
+    pub(super) fn new(rows: &Tensor, group: &Group, shape: &Shape) -> Result<Self> {
+        let (heads, width) = (shape.attention_heads, shape.hidden / shape.attention_heads);
+        let parts = rows
+            .reshape((group.sequences, group.longest, 3, heads, width))?
+            .permute((2, 3, 0, 1, 4))?
+            .contiguous()?;
+        Ok(Self {
+            query: parts.get(0)?,
+            key: parts.get(1)?,
+            value: parts.get(2)?,
+        })
+    }
+
+    /// Every token looks at every token of its sequence.
+    pub(super) fn attend_all(&self, group: &Group, shape: &Shape) -> Result<Tensor> {
+        let (heads, sequences, tokens, _) = self.query.dims4()?;
+        let keys = self.key.t()?;
+        let mask = group.mask(self.query.device(), shape.dtype)?;
+        let attend = |query: &Tensor| -> Result<Tensor> {
+            let mut scores = query.matmul(&keys)?;
+            if let Some(mask) = &mask {
+                scores = scores.broadcast_add(mask)?;
+            }
+            softmax_last_dim(&scores)?.matmul(&self.value)
+        };
+        // Long sequences in strips, so that the scores of all tokens never lie in memory together.
+        let strip = (shape.max_scores / (heads * sequences * tokens)).max(64);
+        if tokens <= strip {
+            return merge(&attend(&self.query)?, group, shape);
+        }
+        let mut strips = Vec::new();
+        for start in (0..tokens).step_by(strip) {
+            let count = strip.min(tokens - start);
+            strips.push(attend(&self.query.narrow(2, start, count)?.contiguous()?)?);
+        }
+        merge(&Tensor::cat(&strips, 2)?, group, shape)
+    }
+}
+
+/// Back to a table with a row a place.
+fn merge(found: &Tensor, group: &Group, shape: &Shape) -> Result<Tensor> {
+    found
+        .permute((1, 2, 0, 3))?
+        .reshape((group.sequences * group.longest, shape.hidden))
+}
+
+/// Numbers that are added to scores, in the model's precision.
+fn additive(values: Vec<f32>, dims: &[usize], like: &Tensor, dtype: DType) -> Result<Tensor> {
+    Tensor::from_vec(values, dims, like.device())?.to_dtype(dtype)
+}
