@@ -108,6 +108,13 @@ impl NativeEncoder {
         self.trunk.isa.name()
     }
 
+    /// Operations a second that one thread could do with these kernels if it never waited for memory, measured now;
+    /// a multiplication and an addition are two. For benchmarks.
+    #[must_use]
+    pub fn peak(&self) -> f64 {
+        kernel::peak::peak(self.trunk.isa, self.precision, 20)
+    }
+
     /// The numbers that weights are multiplied in.
     #[must_use]
     pub fn precision(&self) -> Precision {

@@ -16,6 +16,7 @@ mod math;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 pub(crate) mod pack;
+pub(crate) mod peak;
 mod portable;
 pub(crate) mod rows;
 #[cfg(test)]

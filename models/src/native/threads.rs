@@ -112,12 +112,11 @@ impl Threads {
         match &self.pool {
             Some(pool) if pieces > 1 => {
                 let mut cut = Vec::with_capacity(pieces);
-                let (mut a, mut b, mut c) = (
-                    a.0.chunks_mut(a.1 * chunk),
+                let (mut b, mut c) = (
                     b.0.chunks_mut((b.1 * chunk).max(1)),
                     c.0.chunks_mut((c.1 * chunk).max(1)),
                 );
-                while let Some(piece) = a.next() {
+                for piece in a.0.chunks_mut(a.1 * chunk) {
                     cut.push((
                         piece,
                         b.next().unwrap_or_default(),

@@ -183,8 +183,8 @@ fn plain_gelu(x: f32) -> f32 {
 fn compare(what: &str, found: &[f32], wanted: &[f32], tolerance: f32) -> Result<(), String> {
     let most = wanted.iter().fold(1.0f32, |most, x| most.max(x.abs()));
     for (at, (found, wanted)) in found.iter().zip(wanted).enumerate() {
-        // Written so that a NaN fails.
-        if !((found - wanted).abs() <= tolerance * most) {
+        let difference = (found - wanted).abs();
+        if difference.is_nan() || difference > tolerance * most {
             return Err(format!("{what}: {found} instead of {wanted} at {at}"));
         }
     }

@@ -1,0 +1,163 @@
+//! What a forward pass costs, in turn with candle-transformers in the same run.
+//!
+//! `cargo run --release -p commutator-models --example encoder_speed` prints the table; arguments name what to run:
+//! `--shape minilm-l6`, `--tokens 64,512`, `--batch 1`, `--threads 1`, `--rounds 5`, `--no-candle`.
+//! `export SHAPE FILE` writes a shape's weights, `worker SHAPE` times what its input asks for, a line each
+//! (`PRECISION THREADS BATCH TOKENS`, answered with milliseconds); `models/benches/peers.py` uses both.
+
+mod peers;
+mod shapes;
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use commutator_models::ModelError;
+use commutator_models::encoder::{Encoder, Packed};
+use commutator_models::native::{NativeEncoder, Precision, Threads};
+use shapes::{SHAPES, Shape};
+
+type Failure = Box<dyn std::error::Error>;
+
+const PRECISIONS: [(&str, Precision); 3] = [
+    ("f32", Precision::F32),
+    ("bf16", Precision::Bf16),
+    ("int8", Precision::Int8),
+];
+
+fn main() -> Result<(), Failure> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["export", shape, file] => peers::export(&find(shape)?, file),
+        ["worker", shape] => peers::worker(&find(shape)?),
+        ["candle", shape] => peers::candle_worker(&find(shape)?),
+        options => table(options),
+    }
+}
+
+fn find(name: &str) -> Result<Shape, Failure> {
+    let shape = SHAPES.into_iter().find(|shape| shape.name == name);
+    shape.ok_or_else(|| format!("there is no shape {name}").into())
+}
+
+/// Encoders of a shape by precision and threads.
+fn encoders(
+    shape: &Shape,
+    counts: &[usize],
+) -> Result<HashMap<(Precision, usize), NativeEncoder>, ModelError> {
+    let weights = shape.weights();
+    let mut encoders = HashMap::new();
+    for count in counts {
+        let threads = Threads::new(*count)?;
+        for (_, precision) in PRECISIONS {
+            let encoder = NativeEncoder::new(&weights, precision, threads.clone())?;
+            encoders.insert((precision, *count), encoder);
+        }
+    }
+    Ok(encoders)
+}
+
+/// Milliseconds of a forward pass: of this thread on a processor where it does the work alone, so that neighbours on a
+/// busy machine do not count; else of a clock on the wall.
+fn time(encoder: &NativeEncoder, threads: usize, batch: &Packed) -> Result<f64, ModelError> {
+    let before = on_processor();
+    let start = Instant::now();
+    std::hint::black_box(encoder.forward(batch, &[0])?);
+    let wall = start.elapsed().as_secs_f64() * 1e3;
+    let own = on_processor().zip(before).filter(|_| threads == 1);
+    Ok(own.map_or(wall, |(after, before)| after - before))
+}
+
+/// Milliseconds that this thread has run, where the system tells.
+fn on_processor() -> Option<f64> {
+    // The system counts when the thread yields.
+    std::thread::yield_now();
+    let line = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    let nanoseconds: f64 = line.split(' ').next()?.parse().ok()?;
+    Some(nanoseconds / 1e6)
+}
+
+fn table(options: &[&str]) -> Result<(), Failure> {
+    let value = |name: &str| {
+        let at = options.iter().position(|option| *option == name)?;
+        options.get(at + 1).copied()
+    };
+    let numbers = |name: &str, default: &[usize]| -> Result<Vec<usize>, Failure> {
+        match value(name) {
+            Some(list) => Ok(list.split(',').map(str::parse).collect::<Result<_, _>>()?),
+            None => Ok(default.to_vec()),
+        }
+    };
+    let tokens = numbers("--tokens", &[16, 64, 256, 512])?;
+    let batches = numbers("--batch", &[1, 8])?;
+    let threads = numbers("--threads", &[1, 2])?;
+    let rounds = numbers("--rounds", &[5])?[0];
+    let only = options
+        .iter()
+        .position(|option| *option == "--only")
+        .and_then(|at| options.get(at + 1));
+    for shape in SHAPES {
+        if value("--shape").is_some_and(|name| name != shape.name) {
+            continue;
+        }
+        let encoders = encoders(&shape, &threads)?;
+        let candle = (!options.contains(&"--no-candle"))
+            .then(|| peers::Candle::new(&shape))
+            .transpose()?;
+        for count in &threads {
+            for batch in &batches {
+                for length in &tokens {
+                    let packed = shape.batch(*batch, *length);
+                    let mut best = [f64::INFINITY; 4];
+                    let mut peak = [0.0f64; 3];
+                    for _ in 0..rounds {
+                        for (index, (name, precision)) in PRECISIONS.into_iter().enumerate() {
+                            if only.is_some_and(|only| *only != name) {
+                                continue;
+                            }
+                            let encoder = &encoders[&(precision, *count)];
+                            peak[index] = peak[index].max(encoder.peak());
+                            best[index] = best[index].min(time(encoder, *count, &packed)?);
+                        }
+                        // candle's pool has as many threads as `RAYON_NUM_THREADS` says.
+                        if let Some(candle) = &candle {
+                            best[3] = best[3].min(candle.time(&packed)?);
+                        }
+                    }
+                    report(&shape, *count, *batch, *length, best, peak);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn report(
+    shape: &Shape,
+    threads: usize,
+    batch: usize,
+    tokens: usize,
+    best: [f64; 4],
+    peak: [f64; 3],
+) {
+    let operations = shape.operations(batch, tokens);
+    print!("{:16} t{threads} b{batch} {tokens:4}", shape.name);
+    for (index, (name, _)) in PRECISIONS.into_iter().enumerate() {
+        let rate = operations / best[index] * 1e3 / threads as f64;
+        print!(
+            "  {name} {:8.2} ms {:6.1} GF/s {:3.0}%",
+            best[index],
+            rate / 1e9,
+            rate / peak[index] * 100.0
+        );
+    }
+    if best[3].is_finite() {
+        print!("  candle {:8.2} ms", best[3]);
+    }
+    println!(
+        "  (peak {:.0} {:.0} {:.0})",
+        peak[0] / 1e9,
+        peak[1] / 1e9,
+        peak[2] / 1e9
+    );
+}
