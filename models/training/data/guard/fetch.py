@@ -24,8 +24,19 @@ def pip_download(package: Package, folder: Path) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
         kind = ["--only-binary", ":all:"] if package.file.endswith(".whl") else ["--no-binary", package.name]
         subprocess.run(
-            [sys.executable, "-m", "pip", "download", "--no-deps", "--ignore-requires-python", "-q", *kind,
-             "-d", str(folder), f"{package.name}=={package.version}"],
+            [
+                sys.executable,
+                "-m",
+                "pip",
+                "download",
+                "--no-deps",
+                "--ignore-requires-python",
+                "-q",
+                *kind,
+                "-d",
+                str(folder),
+                f"{package.name}=={package.version}",
+            ],
             check=True,
         )
     return verify(folder, package)

@@ -1,6 +1,6 @@
 """Downloads the packages kept for evaluation, so that `build` can keep their texts out.
 
-    python -m models.training.data.guard.fetch_offlimits CACHE
+python -m models.training.data.guard.fetch_offlimits CACHE
 """
 
 from __future__ import annotations

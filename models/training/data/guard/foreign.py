@@ -13,10 +13,53 @@ from .rows import Row
 from .text import clean, size, stable, windows
 
 FORTUNES = {"de": "de", "es": "es", "it": "it", "br": "pt", "pl": "pl", "ru": "ru", "zh": "zh", "cs": "cs", "bg": "bg"}
-MANPAGES = {"fr": "fr", "ja": "ja", "tr": "tr", "nl": "nl", "de": "de", "es": "es", "pl": "pl", "pt-br": "pt", "ru": "ru",
-            "zh": "zh", "cs": "cs", "it": "it", "vi": "vi", "uk": "uk"}
-CATALOGUES = ["ar", "hi", "ko", "ja", "tr", "zh_Hans", "ru", "de", "fr", "es", "it", "pt", "pt_BR", "nl", "pl", "cs", "vi",
-              "uk", "sv", "id", "fa", "el", "he", "ro", "fi", "hu", "th", "bn", "da"]
+MANPAGES = {
+    "fr": "fr",
+    "ja": "ja",
+    "tr": "tr",
+    "nl": "nl",
+    "de": "de",
+    "es": "es",
+    "pl": "pl",
+    "pt-br": "pt",
+    "ru": "ru",
+    "zh": "zh",
+    "cs": "cs",
+    "it": "it",
+    "vi": "vi",
+    "uk": "uk",
+}
+CATALOGUES = [
+    "ar",
+    "hi",
+    "ko",
+    "ja",
+    "tr",
+    "zh_Hans",
+    "ru",
+    "de",
+    "fr",
+    "es",
+    "it",
+    "pt",
+    "pt_BR",
+    "nl",
+    "pl",
+    "cs",
+    "vi",
+    "uk",
+    "sv",
+    "id",
+    "fa",
+    "el",
+    "he",
+    "ro",
+    "fi",
+    "hu",
+    "th",
+    "bn",
+    "da",
+]
 # Languages that training never sees; they show whether "foreign" became "attack".
 TEST_LANGS = {"bg", "vi", "uk", "el", "ro", "fi", "th", "sv"}
 _ROFF = re.compile(r"^[.'].*$", re.M)

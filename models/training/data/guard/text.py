@@ -90,4 +90,6 @@ def windows(text: str, tokens: int = 112, overlap: int = 16) -> list[str]:
 
 def size(text: str) -> float:
     """About how many word pieces the whole text has."""
-    return sum(estimate_tokens(p) for p in re.findall(r"[\u3040-\u30ff\u3400-\u9fff]|[^\s\u3040-\u30ff\u3400-\u9fff]+", text))
+    return sum(
+        estimate_tokens(p) for p in re.findall(r"[\u3040-\u30ff\u3400-\u9fff]|[^\s\u3040-\u30ff\u3400-\u9fff]+", text)
+    )

@@ -1,0 +1,126 @@
+"""Prints the numbers of the model cards from the test files.
+
+    python evaluate.py --data build --command "commutator classify --jsonl" --out build/scores.json
+    python evaluate.py --data build --python ../bundle --out build/scores.json
+
+The first asks the product, with its rules and its normalisation; the second runs the bundle's weights alone.
+`--part dev` takes the development files, for choosing; the test files are for looking at once, at the end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+from pathlib import Path
+
+import numpy as np
+
+from classify import Classify, by_command, by_python
+from dataset import read_rows, spread
+from metrics import auc, false_sensitive, guard_group, macro_f1, shares, span_scores
+
+EXAMS = "mmlu-pro"
+HAYSTACK_WORDS = 5000
+
+
+def domain(classify: Classify, rows: list[dict]) -> dict:
+    """Accuracy and macro-F1; exam questions and chat-style prompts apart."""
+    found = [answer["domain"]["label"] for answer in classify([row["text"] for row in rows])]
+    truth = [row["label"] for row in rows]
+    right = np.array([t == f for t, f in zip(truth, found, strict=True)])
+    exam = np.array([row["src"].startswith(EXAMS) for row in rows])
+    kinds = {name: float(right[mask].mean()) for name, mask in (("exam", exam), ("chat", ~exam)) if mask.any()}
+    sources = {name: 1 - entry["flagged"] for name, entry in shares(rows, ~right, lambda row: row["src"]).items()}
+    return {"accuracy": float(right.mean()), "macro_f1": macro_f1(truth, found), **kinds, "sources": sources}
+
+
+def guard(classify: Classify, rows: list[dict]) -> dict:
+    """AUC; recall and false positives, in all and by source, language and group."""
+    answers = [answer["jailbreak"] for answer in classify([row["text"] for row in rows])]
+    flagged = np.array([answer["label"] == "jailbreak" for answer in answers])
+    scores = np.array([answer["score"] for answer in answers])
+    attack = np.array([row["label"] == "jailbreak" for row in rows])
+    attacks = [row for row, yes in zip(rows, attack, strict=True) if yes]
+    benign = [row for row, yes in zip(rows, attack, strict=True) if not yes]
+    return {
+        "auc": auc(scores, attack),
+        "recall": float(flagged[attack].mean()),
+        "false_positives": float(flagged[~attack].mean()),
+        "recall_at_2_percent": float((scores[attack] > np.quantile(scores[~attack], 0.98)).mean()),
+        "benign_groups": shares(benign, flagged[~attack], guard_group),
+        "benign_sources": shares(benign, flagged[~attack], lambda row: row["src"]),
+        "benign_languages": shares(benign, flagged[~attack], lambda row: row["lang"]),
+        "attack_sources": shares(attacks, flagged[attack], lambda row: row["src"]),
+        "attack_languages": shares(attacks, flagged[attack], lambda row: row["lang"]),
+    }
+
+
+def pii(classify: Classify, rows: list[dict], benign: list[dict]) -> dict:
+    """Spans by overlap; sensitive types found where there are none, in the PII texts and in the guard's benign ones."""
+    found = [answer["pii"] for answer in classify([row["text"] for row in rows])]
+    scores = span_scores([row["spans"] for row in rows], found)
+    empty = [spans for row, spans in zip(rows, found, strict=True) if not row["spans"]]
+    scores["false_sensitive_in_texts_without_pii"] = false_sensitive(empty)
+    ordinary = [row["text"] for row in benign if row["label"] == "benign" and row["lang"] == "en"]
+    answers = [answer["pii"] for answer in classify(ordinary)]
+    scores["false_sensitive_in_ordinary_english"] = false_sensitive(answers)
+    return scores
+
+
+def buried(classify: Classify, rows: list[dict], count: int) -> dict:
+    """How often the guard says the same of a text alone and in the middle of harmless words."""
+    order = random.Random(7)
+    rows = order.sample(rows, len(rows))
+    ordinary = [row["text"] for row in rows if row["label"] == "benign" and guard_group(row) == "ordinary English"]
+    alone_verdicts = [answer["jailbreak"]["label"] for answer in classify(ordinary[:400])]
+    harmless = [text for text, verdict in zip(ordinary, alone_verdicts, strict=False) if verdict == "benign"]
+    words = " ".join(harmless).split()
+    words = (words * (HAYSTACK_WORDS // max(1, len(words)) + 1))[:HAYSTACK_WORDS]
+    before, after = " ".join(words[: HAYSTACK_WORDS // 2]), " ".join(words[HAYSTACK_WORDS // 2 :])
+    chosen = [row["text"] for row in rows if row["label"] == "jailbreak"][:count] + ordinary[400 : 400 + count]
+    alone = [answer["jailbreak"]["label"] for answer in classify(chosen)]
+    within = [answer["jailbreak"]["label"] for answer in classify([f"{before}\n{text}\n{after}" for text in chosen])]
+    same = [a == w for a, w in zip(alone, within, strict=True)]
+    haystack = classify([f"{before}\n{after}"])[0]["jailbreak"]
+    return {
+        "same_verdict": {"attacks": float(np.mean(same[:count])), "benign": float(np.mean(same[count:]))},
+        "texts": len(chosen),
+        "harmless_words_alone": haystack["score"],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True, help="holds guard/, domain/ and pii/")
+    way = parser.add_mutually_exclusive_group(required=True)
+    way.add_argument("--command", help="the product's command, which reads JSONL and writes JSONL")
+    way.add_argument("--python", type=Path, metavar="BUNDLE", help="run this bundle in Python")
+    parser.add_argument("--part", default="test", choices=("dev", "test"))
+    parser.add_argument("--tasks", nargs="+", default=["domain", "guard", "pii"], choices=("domain", "guard", "pii"))
+    parser.add_argument("--rows", type=int, help="so many texts of each file, evenly spread; all without it")
+    parser.add_argument("--buried", type=int, default=20, help="attacks (and benign texts) to bury; 0 for none")
+    parser.add_argument("--out", type=Path)
+    args = parser.parse_args()
+    tasks = ("domain", "guard", "pii")
+    rows = {task: spread(read_rows(args.data / task / f"{args.part}.jsonl"), args.rows) for task in tasks}
+    ways = {task: by_command(args.command) if args.command else by_python(task, args.python) for task in args.tasks}
+
+    scores: dict = {"part": args.part, "by": "command" if args.command else "python"}
+    scores["rows"] = {task: len(rows[task]) for task in ways}
+    if "domain" in ways:
+        scores["domain"] = domain(ways["domain"], rows["domain"])
+    if "guard" in ways:
+        scores["guard"] = guard(ways["guard"], rows["guard"])
+        if args.buried:
+            scores["guard"]["buried"] = buried(ways["guard"], rows["guard"], args.buried)
+    if "pii" in ways:
+        scores["pii"] = pii(ways["pii"], rows["pii"], rows["guard"])
+    text = json.dumps(scores, indent=1)
+    print(text)
+    if args.out:
+        args.out.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

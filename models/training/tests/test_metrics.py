@@ -1,0 +1,46 @@
+"""Scores of cases that can be counted by hand."""
+
+import numpy as np
+import pytest
+
+from calibrate import threshold_for
+from metrics import auc, false_sensitive, guard_group, macro_f1, matches, span_scores
+
+
+def span(start: int, end: int, label: str) -> dict:
+    return {"start": start, "end": end, "label": label}
+
+
+def test_auc_counts_pairs_and_halves_ties():
+    scores = np.array([0.1, 0.5, 0.5, 0.9])
+    assert auc(scores, np.array([False, False, True, True])) == pytest.approx(3.5 / 4)
+
+
+def test_macro_f1_weighs_labels_alike():
+    assert macro_f1(["a", "a", "b"], ["a", "b", "b"]) == pytest.approx(2 / 3)
+
+
+def test_spans_match_by_more_than_half():
+    assert matches([span(0, 10, "GPE")], [span(0, 6, "GPE")])
+    assert not matches([span(0, 10, "GPE")], [span(0, 5, "GPE")])
+    assert not matches([span(0, 10, "GPE")], [span(0, 10, "PERSON")])
+
+
+def test_micro_f1_counts_missed_and_invented_spans():
+    scores = span_scores([[span(0, 4, "GPE"), span(6, 9, "AGE")]], [[span(0, 4, "GPE"), span(5, 6, "TITLE")]])
+    assert scores["micro"]["f1"] == pytest.approx(0.5)
+
+
+def test_only_sensitive_types_count_as_false_alarms():
+    assert false_sensitive([[span(0, 1, "PERSON")], [span(0, 1, "US_SSN")]]) == 0.5
+
+
+def test_a_threshold_keeps_its_share():
+    scores = np.linspace(0, 1, 1001)
+    assert (scores >= threshold_for(scores, 0.01)).mean() <= 0.01
+
+
+def test_groups():
+    assert guard_group({"lang": "de", "src": "gen/look_x"}) == "other languages"
+    assert guard_group({"lang": "en", "src": "buried/gen/look_x"}) == "look-alikes"
+    assert guard_group({"lang": "en", "src": "slabs"}) == "ordinary English"
