@@ -1,10 +1,10 @@
 //! A frontend whose every byte the test decides. It answers no probes: use it with `readiness: {mode: none}`.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 
 use bytes::BytesMut;
 use tokio::io::AsyncReadExt as _;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::client::Raw;
 use crate::wait::soon;
@@ -17,6 +17,30 @@ pub const UNPROBED: &str = "readiness: {mode: none}";
 pub struct Frontend {
     listener: TcpListener,
     addr: SocketAddr,
+}
+
+/// An address that refuses connections for as long as this lives: a socket holds it and does not listen, so that
+/// nobody else gets it either.
+#[derive(Debug)]
+pub struct Refusing {
+    /// The address.
+    pub addr: SocketAddr,
+    _held: TcpSocket,
+}
+
+impl Refusing {
+    /// Takes a free port.
+    ///
+    /// # Errors
+    /// No port is free.
+    pub fn new() -> std::io::Result<Self> {
+        let held = TcpSocket::new_v4()?;
+        held.bind((Ipv4Addr::LOCALHOST, 0).into())?;
+        Ok(Self {
+            addr: held.local_addr()?,
+            _held: held,
+        })
+    }
 }
 
 /// One request that has come whole, and the connection to answer on.

@@ -1,7 +1,7 @@
 //! CONTRACT section 6: every error has its status, code and form, for OpenAI's clients and for Anthropic's.
 
 use commutator_integration::client::{Answer, CHAT, Client, chat, streamed};
-use commutator_integration::frontend::UNPROBED;
+use commutator_integration::frontend::{Refusing, UNPROBED};
 use commutator_integration::gateway::{Gateway, GatewayOptions, TestPolicy, Wait};
 use commutator_integration::wait::find;
 use commutator_simulator::Fault;
@@ -249,12 +249,8 @@ async fn queue_deadline() {
 
 #[tokio::test]
 async fn unreachable() {
-    // An address that refuses: it was bound, and is no more.
-    let refusing = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap()
-    };
-    let policy = TestPolicy::new(&[refusing])
+    let refusing = Refusing::new().unwrap();
+    let policy = TestPolicy::new(&[refusing.addr])
         .cluster(UNPROBED)
         .cluster("ejection: {consecutive_connect_failures: 0}");
     let options = GatewayOptions {

@@ -1,10 +1,9 @@
 //! A request that fails before its answer goes to another frontend, whole, and never twice to the same.
 
 use std::collections::HashSet;
-use std::net::SocketAddr;
 
 use commutator_integration::client::{CHAT, Client, chat, streamed};
-use commutator_integration::frontend::UNPROBED;
+use commutator_integration::frontend::{Refusing, UNPROBED};
 use commutator_integration::gateway::{Gateway, GatewayOptions, Wait};
 use commutator_simulator::{Fault, Simulator};
 use rstest::rstest;
@@ -74,17 +73,12 @@ async fn another_frontend_gets_the_same_body(
     assert_eq!(retries, tried.len() as f64, "{}", metrics.text());
 }
 
-/// An address that refuses connections.
-fn refusing() -> SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap()
-}
-
 #[tokio::test]
 async fn a_refused_connection_goes_elsewhere() {
     let frontends = simulators(1).await;
     let mut policy = policy(&frontends).cluster(UNPROBED).cluster(NO_EJECTION);
-    policy.frontends.push(refusing());
+    let refusing = Refusing::new().unwrap();
+    policy.frontends.push(refusing.addr);
     let options = GatewayOptions {
         wait: Wait::Live,
         ..GatewayOptions::default()

@@ -53,7 +53,7 @@ impl Shape {
     /// Multiplications and additions of a forward pass: linear maps, and attention over what a token sees.
     pub(crate) fn operations(&self, batch: usize, tokens: usize) -> f64 {
         let seen = |layer: usize| {
-            if self.modern && layer % 3 != 0 {
+            if self.modern && !layer.is_multiple_of(3) {
                 (0..tokens)
                     .map(|at| tokens.min(at + 65) - at.saturating_sub(64))
                     .sum::<usize>()
