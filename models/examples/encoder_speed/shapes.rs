@@ -53,7 +53,7 @@ impl Shape {
     /// Multiplications and additions of a forward pass: linear maps, and attention over what a token sees.
     pub(crate) fn operations(&self, batch: usize, tokens: usize) -> f64 {
         let seen = |layer: usize| {
-            if self.modern && layer % 3 != 0 {
+            if self.modern && !layer.is_multiple_of(3) {
                 (0..tokens)
                     .map(|at| tokens.min(at + 65) - at.saturating_sub(64))
                     .sum::<usize>()
@@ -93,7 +93,7 @@ impl Shape {
                 feed_forward_norm: self.norm(),
                 up: self.linear(&mut random, up, hidden),
                 down: self.linear(&mut random, hidden, inner),
-                local: self.modern && index % 3 != 0,
+                local: self.modern && !index.is_multiple_of(3),
             })
             .collect();
         EncoderWeights {
