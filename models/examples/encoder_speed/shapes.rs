@@ -93,7 +93,7 @@ impl Shape {
                 feed_forward_norm: self.norm(),
                 up: self.linear(&mut random, up, hidden),
                 down: self.linear(&mut random, hidden, inner),
-                local: self.modern && index % 3 != 0,
+                local: self.modern && !index.is_multiple_of(3),
             })
             .collect();
         EncoderWeights {
