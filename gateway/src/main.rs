@@ -15,10 +15,6 @@ mod telemetry;
 
 use std::process::ExitCode;
 
-/// A request makes some hundred short-lived allocations: with the system's allocator they took an eighth of the time.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     // First of all: a SIGHUP that comes before its handler stands would end the process.
     lifecycle::signals::ignore_hangup();
