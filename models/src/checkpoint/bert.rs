@@ -81,10 +81,19 @@ pub(super) fn embeddings(
 
 /// One layer with BERT's names.
 pub(super) fn layer(config: &Config, tensors: &Tensors, name: &str) -> Result<Layer, ReadError> {
+    layer_with(config, tensors, name, ["query", "key", "value"])
+}
+
+/// One layer with BERT's names but for the maps in front of attention.
+pub(super) fn layer_with(
+    config: &Config,
+    tensors: &Tensors,
+    name: &str,
+    maps: [&str; 3],
+) -> Result<Layer, ReadError> {
     let (hidden, inner) = (config.hidden, config.intermediate);
     let attention = format!("{name}.attention");
-    let [query, key, value] =
-        ["query", "key", "value"].map(|part| format!("{attention}.self.{part}"));
+    let [query, key, value] = maps.map(|part| format!("{attention}.self.{part}"));
     Ok(Layer {
         attention_norm: Some(tensors.norm(&format!("{attention}.output.LayerNorm"), hidden)?),
         qkv: tensors.stacked([&query, &key, &value], hidden)?,

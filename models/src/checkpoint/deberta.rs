@@ -5,6 +5,7 @@
 
 use serde_json::Value;
 
+use super::bert;
 use super::bert::TRUNK;
 use super::config::Config;
 use super::error::ReadError;
@@ -190,19 +191,8 @@ fn normalised(table: &Matrix, norm: &Norm, eps: f32) -> Matrix {
 }
 
 fn layer(config: &Config, tensors: &Tensors, name: &str) -> Result<Layer, ReadError> {
-    let (hidden, inner) = (config.hidden, config.intermediate);
-    let attention = format!("{name}.attention");
-    let [query, key, value] =
-        ["query_proj", "key_proj", "value_proj"].map(|part| format!("{attention}.self.{part}"));
-    Ok(Layer {
-        attention_norm: Some(tensors.norm(&format!("{attention}.output.LayerNorm"), hidden)?),
-        qkv: tensors.stacked([&query, &key, &value], hidden)?,
-        attention_out: tensors.linear(&format!("{attention}.output.dense"), hidden, hidden)?,
-        feed_forward_norm: tensors.norm(&format!("{name}.output.LayerNorm"), hidden)?,
-        up: tensors.linear(&format!("{name}.intermediate.dense"), inner, hidden)?,
-        down: tensors.linear(&format!("{name}.output.dense"), hidden, inner)?,
-        local: false,
-    })
+    let maps = ["query_proj", "key_proj", "value_proj"];
+    bert::layer_with(config, tensors, name, maps)
 }
 
 /// The stages before the classifier of a sequence head, the pooling and the classifier's name.

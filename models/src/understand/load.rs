@@ -61,6 +61,7 @@ impl Understanding {
             config,
             hub,
             metrics,
+            located: Vec::new(),
             engines: Vec::new(),
         };
         let mut places = BTreeMap::new();
@@ -116,6 +117,8 @@ struct Loader<'a> {
     config: &'a UnderstandingConfig,
     hub: &'a HubOptions,
     metrics: &'a EngineMetrics,
+    /// What was found already: finding reads and hashes every byte.
+    located: Vec<Located>,
     engines: Vec<Started>,
 }
 
@@ -132,7 +135,7 @@ impl Loader<'_> {
     /// The place of the model for a question; files that are in use already are not read again.
     fn place(&mut self, question: Question) -> Result<Place, ModelError> {
         let source = self.config.source(question);
-        let located = source::locate(source, self.hub)?;
+        let located = self.locate(source)?;
         let head = match source {
             Source::Bundle { head: Some(head) } => head.as_str(),
             _ => question.word(),
@@ -160,6 +163,15 @@ impl Loader<'_> {
             engine: Arc::clone(&started.engine),
             head: number,
         })
+    }
+
+    fn locate(&mut self, source: &Source) -> Result<Located, ModelError> {
+        if let Some(found) = self.located.iter().find(|found| found.source == *source) {
+            return Ok(found.clone());
+        }
+        let found = source::locate(source, self.hub)?;
+        self.located.push(found.clone());
+        Ok(found)
     }
 
     fn start(

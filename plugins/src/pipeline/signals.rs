@@ -29,6 +29,9 @@ impl Policy {
         let mut signals = Signals::default();
         let mut known = Vec::with_capacity(self.signals.len());
         for cost in Cost::ALL {
+            if self.signals.iter().all(|(_, signal)| signal.cost() != cost) {
+                continue;
+            }
             let mut open = self.open_kinds(&signals, &known, automatic);
             open.retain(|kind| {
                 self.signals
