@@ -149,6 +149,7 @@ fn compile(file: &PolicyFile) -> (Option<Policy>, Problems) {
     let context = BuildContext {
         families: &families,
         models: &routing.models,
+        foreign_pii: false,
     };
     let policy = match Policy::compile(&routing, &names, &context) {
         Ok(policy) => {
