@@ -13,7 +13,7 @@ use http::StatusCode;
 use crate::api_error::ApiError;
 use crate::exchange::{Chosen, Exchange};
 use crate::model::ModelConfig;
-use crate::plugin::{Flow, Plugin, PluginError, Reply, ResponsePath};
+use crate::plugin::{Flow, Plugin, PluginError};
 use crate::policy::trace::{CandidateTrace, PluginTrace, ReplyTrace};
 use crate::policy::{Chain, Decided, Environment, Policy, Shadows, Trace, choose};
 
@@ -212,7 +212,7 @@ async fn run_plugins(
             Ok(Flow::Continue) => {}
             Ok(Flow::Reply(reply)) => {
                 if let Some(trace) = trace {
-                    trace.reply = Some(reply_trace(plugin.name(), &reply));
+                    trace.reply = Some(ReplyTrace::of(plugin.name(), &reply));
                 }
                 return Ok(Flow::Reply(reply));
             }
@@ -237,19 +237,6 @@ fn plugin_failed(plugin: &str, why: &str) -> ApiError {
         "plugin_failed",
         format!("the plugin `{plugin}` failed: {why}"),
     )
-}
-
-fn reply_trace(plugin: &'static str, reply: &Reply) -> ReplyTrace {
-    let (path, status) = match reply {
-        Reply::Completion { path, .. } => (*path, 200),
-        Reply::Error(error) => (ResponsePath::Error, error.status.as_u16()),
-        Reply::Raw { path, status, .. } => (*path, status.as_u16()),
-    };
-    ReplyTrace {
-        plugin,
-        path: path.as_str(),
-        status,
-    }
 }
 
 #[cfg(test)]

@@ -325,7 +325,7 @@ impl Loader<'_> {
             Precision::Bf16 => native::Precision::Bf16,
             Precision::Int8 => native::Precision::Int8,
         };
-        let threads = Threads::new(self.config.compute_threads.max(1))?;
+        let threads = Threads::new(compute_threads(self.config))?;
         let encoder = NativeEncoder::new(weights, precision, threads)?;
         let name = format!("{precision:?}").to_lowercase();
         let backend = format!("native {name} {}", encoder.kernels());
@@ -346,6 +346,12 @@ fn run_on_candle(
     let encoder = CandleEncoder::new(weights, options)?;
     let backend = format!("candle {place:?} {precision:?}").to_lowercase();
     Ok((Arc::new(encoder), backend))
+}
+
+/// All cores but one, which the proxy needs, unless the configuration says otherwise.
+fn compute_threads(config: &UnderstandingConfig) -> usize {
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    config.compute_threads.unwrap_or(cores - 1).max(1)
 }
 
 /// Are the weights stored in 8 bits?
