@@ -148,6 +148,7 @@ impl AdminApp {
                 "requests_in_flight": self.metrics.in_flight.get(),
                 "policy": {"revision": snapshot.revision, "hash": snapshot.hash},
                 "clusters": clusters,
+                "understanding": snapshot.understanding.as_ref().map(|u| u.models()),
             }),
         )
     }

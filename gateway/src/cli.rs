@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use commutator_models::source::HubOptions;
 
 use crate::bootstrap::Bootstrap;
 use crate::config::{self, ConfigErrors};
@@ -154,6 +155,12 @@ fn check(files: &Files) -> ExitCode {
             Ok(checked) => {
                 for warning in checked.warnings() {
                     eprintln!("{warning}");
+                }
+                // The models may be on the machine that will serve only.
+                if checked.needs_models()
+                    && let Err(error) = checked.find_models(&HubOptions::from_process_env())
+                {
+                    eprintln!("warning: understanding: {error}");
                 }
                 let (clusters, models, decisions) = checked.counts();
                 println!(

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use commutator_models::understand::UnderstandingConfig;
 use commutator_plugins::model::{ModelConfig, ReasoningFamily};
 use commutator_plugins::policy::{DecisionConfig, RoutingConfig, Strategy, UsageConfig};
 use commutator_plugins::problem::Problems;
 use commutator_plugins::registry::PluginConfig;
 use commutator_plugins::signal::SignalsConfig;
+use commutator_plugins::units::HumanDuration;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -43,8 +45,12 @@ pub(crate) struct PolicyFile {
     /// unknown (404).
     #[serde(default)]
     pub pass_through_cluster: Option<String>,
+    /// The models that read requests for signals and guards. They are loaded only if something in this policy asks
+    /// them, and loaded anew when this section or their files change.
+    #[serde(default)]
+    pub understanding: UnderstandingConfig,
     /// What is looked at in a request; decisions refer to these by name. Cheap kinds come first: `metadata`,
-    /// `conversation` and `context`, then `keywords`, then `languages`. A kind is evaluated only while the decision
+    /// `conversation` and `context`, then `keywords`, then `languages`, then those that ask a model. A kind is evaluated only while the decision
     /// still depends on it, so `x-vsr-matched-*` does not name rules that could no longer change anything; `explain`
     /// shows all.
     #[serde(default)]
@@ -61,6 +67,9 @@ pub(crate) struct PolicyFile {
     /// Token usage of streams.
     #[serde(default)]
     pub usage: UsageConfig,
+    /// How long signals that ask a model may take; without them the decision is taken as if they did not match.
+    #[serde(default = "commutator_plugins::policy::config::signal_timeout")]
+    pub signal_timeout: HumanDuration,
     /// What happens to the client's own credentials and steering headers.
     #[serde(default)]
     pub client: ClientConfig,
@@ -110,6 +119,7 @@ impl PolicyFile {
             decisions: self.decisions.clone(),
             plugins: self.plugins.clone(),
             usage: self.usage.clone(),
+            signal_timeout: self.signal_timeout,
         }
     }
 
@@ -124,6 +134,9 @@ impl PolicyFile {
                     format!("this build reads version {VERSION}, not {}", self.version),
                 )
                 .with_hint(format!("write `version: {VERSION}`"));
+        }
+        if self.signal_timeout.get().is_zero() {
+            problems.error("signal_timeout", "the signals have no time at all");
         }
         if self.clusters.is_empty() {
             problems.error("clusters", "at least one cluster is needed");

@@ -8,6 +8,7 @@ mod attempt;
 mod ctx;
 mod deadline;
 mod fail;
+mod guards;
 mod headers;
 mod ingest;
 mod pipeline;

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use commutator_models::source::HubOptions;
 use pingora::apps::HttpServerOptions;
 use pingora::listeners::tls::TlsSettings;
 use pingora::proxy::ProxyServiceBuilder;
@@ -20,7 +21,7 @@ use crate::lifecycle::signals::{Hangup, Signals};
 use crate::lifecycle::stage::Stage;
 use crate::lifecycle::{drain, systemd, watch};
 use crate::proxy::Gateway;
-use crate::snapshot::{LoadError, ReloadReport, Store};
+use crate::snapshot::{LoadError, Models, ReloadReport, Store};
 use crate::telemetry::access_log::AccessLog;
 use crate::telemetry::metrics::Metrics;
 
@@ -139,7 +140,11 @@ pub(crate) fn run(
         let _on = control.enter();
         Hangup::listen()
     };
-    let store = Store::open(policy, control.handle().clone(), observer)?;
+    let models = Models {
+        hub: HubOptions::from_process_env(),
+        metrics: metrics.engine.clone(),
+    };
+    let store = Store::open(policy, control.handle().clone(), observer, models)?;
     metrics.revision.set(1);
     metrics.reloads.with_label_values(&["start", "ok"]).inc();
     let reloader = Arc::new(Reloader {

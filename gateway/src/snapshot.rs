@@ -5,6 +5,10 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
+use commutator_models::ModelError;
+use commutator_models::engine::EngineMetrics;
+use commutator_models::source::{HubOptions, Source};
+use commutator_models::understand::Understanding;
 use commutator_plugins::model::ModelConfig;
 use commutator_plugins::policy::{Environment, Policy};
 use commutator_plugins::problem::Problems;
@@ -33,6 +37,8 @@ pub(crate) struct Snapshot {
     pub policy: Policy,
     /// The sets of frontends.
     pub clusters: Clusters,
+    /// The models that read requests; `None` where the policy asks none.
+    pub understanding: Option<Arc<Understanding>>,
     /// Files whose change calls for a reload: the policy and what it refers to.
     pub files: Vec<PathBuf>,
     /// Warnings of the last check, rendered.
@@ -126,6 +132,48 @@ impl Checked {
         &self.policy
     }
 
+    /// Does the policy ask models?
+    #[must_use]
+    pub(crate) fn needs_models(&self) -> bool {
+        self.policy.needs_models()
+    }
+
+    /// Are the models there that the policy asks? Reads and hashes their files, and loads nothing.
+    ///
+    /// # Errors
+    /// What is missing or broken.
+    pub(crate) fn find_models(&self, hub: &HubOptions) -> Result<String, ModelError> {
+        Understanding::identify(&self.file.understanding, hub)
+    }
+
+    /// Gives the policy the models that it asks: those that are in use, if nothing about them has changed.
+    ///
+    /// # Errors
+    /// What is missing or broken, or why the policy cannot be used with these models.
+    pub(crate) async fn attach(
+        &mut self,
+        models: &Models,
+        old: Option<&Arc<Understanding>>,
+    ) -> Result<Option<Arc<Understanding>>, LoadError> {
+        if !self.policy.needs_models() {
+            return Ok(None);
+        }
+        let config = &self.file.understanding;
+        let same = match old {
+            Some(old) if Understanding::identify(config, &models.hub)? == old.identity() => {
+                Some(old)
+            }
+            _ => None,
+        };
+        let understanding = match same {
+            Some(old) => Arc::clone(old),
+            None => Arc::new(Understanding::load(config, &models.hub, &models.metrics)?),
+        };
+        let shared = Arc::new(Arc::clone(&understanding));
+        self.policy.attach(shared).await.map_err(LoadError::Unfit)?;
+        Ok(Some(understanding))
+    }
+
     /// How many clusters, models and decisions there are.
     #[must_use]
     pub(crate) fn counts(&self) -> (usize, usize, usize) {
@@ -149,6 +197,7 @@ fn compile(file: &PolicyFile) -> (Option<Policy>, Problems) {
     let context = BuildContext {
         families: &families,
         models: &routing.models,
+        foreign_pii: !matches!(file.understanding.pii, Source::Bundle { .. }),
     };
     let policy = match Policy::compile(&routing, &names, &context) {
         Ok(policy) => {
@@ -172,6 +221,21 @@ pub(crate) enum LoadError {
     /// Something that it refers to cannot be used.
     #[error("{0}")]
     Cluster(#[from] ClusterError),
+    /// A model cannot be loaded.
+    #[error("understanding: {0}")]
+    Model(#[from] ModelError),
+    /// The policy and the models do not go together.
+    #[error("{}", .0.join("\n"))]
+    Unfit(Vec<String>),
+}
+
+/// Where models come from, and who counts what they do.
+#[derive(Clone)]
+pub(crate) struct Models {
+    /// The hub cache and the bundle.
+    pub hub: HubOptions,
+    /// Shared by all models that are ever loaded.
+    pub metrics: EngineMetrics,
 }
 
 /// How the last reload went, for `/policy` and `/status`.
@@ -198,6 +262,7 @@ pub(crate) struct Store {
     path: PathBuf,
     runtime: tokio::runtime::Handle,
     observer: Arc<dyn ClusterObserver>,
+    models: Models,
     current: ArcSwap<Snapshot>,
     report: ArcSwapOption<ReloadReport>,
     /// One reload at a time: two would race for the next revision.
@@ -230,8 +295,11 @@ impl Store {
         path: PathBuf,
         runtime: tokio::runtime::Handle,
         observer: Arc<dyn ClusterObserver>,
+        models: Models,
     ) -> Result<Arc<Self>, LoadError> {
-        let first = build(Checked::read(&path)?, 1, None, &runtime, &observer)?;
+        let mut checked = Checked::read(&path)?;
+        let understanding = runtime.block_on(checked.attach(&models, None))?;
+        let first = build(checked, understanding, 1, None, &runtime, &observer)?;
         for warning in &first.warnings {
             tracing::warn!(target: "commutator::policy", "{warning}");
         }
@@ -247,6 +315,7 @@ impl Store {
             path,
             runtime,
             observer,
+            models,
             current: ArcSwap::from_pointee(first),
             report: ArcSwapOption::from_pointee(report),
             reloading: Mutex::new(()),
@@ -306,7 +375,7 @@ impl Store {
                     error: Some(error.to_string()),
                     errors: match &error {
                         LoadError::Config(errors) => serde_json::to_value(errors).ok(),
-                        LoadError::Cluster(_) => None,
+                        LoadError::Cluster(_) | LoadError::Model(_) | LoadError::Unfit(_) => None,
                     },
                 }
             }
@@ -319,10 +388,13 @@ impl Store {
 
 impl Store {
     fn load(&self, old: &Snapshot) -> Result<Snapshot, LoadError> {
-        let checked = Checked::read(&self.path)?;
+        let mut checked = Checked::read(&self.path)?;
+        let attached = checked.attach(&self.models, old.understanding.as_ref());
+        let understanding = self.runtime.block_on(attached)?;
         let revision = old.revision + 1;
         let new = build(
             checked,
+            understanding,
             revision,
             Some(&old.clusters),
             &self.runtime,
@@ -337,6 +409,7 @@ impl Store {
 
 fn build(
     checked: Checked,
+    understanding: Option<Arc<Understanding>>,
     revision: u64,
     old: Option<&Clusters>,
     runtime: &tokio::runtime::Handle,
@@ -361,6 +434,7 @@ fn build(
         file: checked.file,
         policy: checked.policy,
         clusters,
+        understanding,
         files: checked.files,
         warnings: checked.warnings,
     })

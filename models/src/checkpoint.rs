@@ -62,6 +62,8 @@ pub struct HeadSettings {
     pub threshold: Option<f32>,
     /// The least probability by label (without `B-` and `I-`).
     pub thresholds: BTreeMap<String, f32>,
+    /// Shares of harmless texts that are flagged, each with the threshold that gives it; by share, the least first.
+    pub operating_points: Vec<(f32, f32)>,
     /// The windows that long texts are cut into; whole texts without it.
     pub window: Option<Window>,
 }
@@ -72,6 +74,7 @@ impl Default for HeadSettings {
             temperature: 1.0,
             threshold: None,
             thresholds: BTreeMap::new(),
+            operating_points: Vec::new(),
             window: None,
         }
     }

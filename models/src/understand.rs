@@ -107,6 +107,9 @@ pub struct Understanding {
     /// Labels of the jailbreak model that mean an attack.
     attack_labels: Vec<String>,
     jailbreak_threshold: f32,
+    /// Shares of harmless texts that are flagged, with their thresholds.
+    operating_points: Vec<(f32, f32)>,
+    identity: String,
     rules: Rules,
     limits: Limits,
     models: Vec<LoadedModel>,
@@ -126,6 +129,40 @@ impl Understanding {
     #[must_use]
     pub fn jailbreak_threshold(&self) -> f32 {
         self.jailbreak_threshold
+    }
+
+    /// The threshold at which about `share` (0 to 1) of harmless texts are taken for attacks, as measured when the
+    /// model was made: that of the largest measured share not above it. `None` where nothing was measured so low.
+    #[must_use]
+    pub fn jailbreak_threshold_at(&self, share: f32) -> Option<f32> {
+        let within = self.operating_points.iter().rev();
+        let mut within = within.filter(|(rate, _)| *rate <= share);
+        within.next().map(|(_, threshold)| *threshold)
+    }
+
+    /// The types of personal data that the model can find, rules left out.
+    #[must_use]
+    pub fn pii_types(&self) -> Vec<String> {
+        let info = self.pii.engine.heads().nth(self.pii.head);
+        let labels = info.map_or(&[][..], |info| &info.labels);
+        let mut types: Vec<String> = Vec::new();
+        for label in labels.iter().filter(|label| *label != "O") {
+            let name = match label.split_once('-') {
+                Some(("B" | "I" | "S" | "U" | "E" | "L", name)) => name,
+                _ => label,
+            };
+            if !types.iter().any(|known| known == name) {
+                types.push(name.to_owned());
+            }
+        }
+        types
+    }
+
+    /// Configuration and content of all files in one word: what [`Understanding::identify`] says while nothing has
+    /// changed.
+    #[must_use]
+    pub fn identity(&self) -> &str {
+        &self.identity
     }
 
     /// Answers the questions about a text. Dropping the call gives its work up.

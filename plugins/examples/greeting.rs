@@ -127,6 +127,7 @@ fn ask(config: &GreetingConfig, text: &str) -> Result<Flow, String> {
     let context = BuildContext {
         families: &families,
         models: &[],
+        foreign_pii: false,
     };
     let plugin =
         Greeting::build(config, &context, "plugins[0].greeting").map_err(|p| p.to_string())?;

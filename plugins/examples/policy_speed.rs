@@ -62,6 +62,7 @@ fn policy(patterns: usize) -> Policy {
     let context = BuildContext {
         families: &config.families(),
         models: &config.models,
+        foreign_pii: false,
     };
     Policy::compile(&config, &["main"], &context).unwrap()
 }

@@ -233,6 +233,17 @@ impl Conversation {
         }
     }
 
+    /// All strings in a value, for arguments that are no string but an object.
+    fn strings(&mut self, role: Role, message: Option<usize>, value: Value<'_>) {
+        self.string(role, message, value);
+        for item in value.items() {
+            self.strings(role, message, item);
+        }
+        for member in value.members() {
+            self.strings(role, message, member.value);
+        }
+    }
+
     /// A string, or parts: `{"type":"text","text":…}`, images, Anthropic tool results.
     fn content(&mut self, role: Role, message: Option<usize>, content: Value<'_>) {
         self.string(role, message, content);
@@ -253,11 +264,21 @@ impl Conversation {
                     if let Some(turn) = self.turns.last_mut() {
                         turn.tool_calls += 1;
                     }
+                    if let Some(input) = part.get("input") {
+                        self.strings(role, message, input);
+                    }
+                }
+                Some("document") => {
+                    if let Some(data) = part.get("source").and_then(|source| text_of(source)) {
+                        self.content(role, message, data);
+                    }
                 }
                 _ => {}
             }
-            if let Some(text) = part.get("text") {
-                self.string(role, message, text);
+            for field in ["text", "thinking", "refusal"] {
+                if let Some(text) = part.get(field) {
+                    self.string(role, message, text);
+                }
             }
         }
     }
@@ -301,12 +322,21 @@ impl Conversation {
                 images: 0,
                 tool_calls: usize::from(kind.as_deref() == Some("function_call")),
             });
-            for field in ["content", "output", "arguments"] {
+            for field in ["content", "output", "arguments", "input", "summary"] {
                 if let Some(content) = item.get(field) {
                     self.content(role, None, content);
                 }
             }
         }
+    }
+}
+
+/// The text of an Anthropic document: not the base64 of a file.
+fn text_of(source: Value<'_>) -> Option<Value<'_>> {
+    match source.get("type")?.as_str()?.as_ref() {
+        "text" => source.get("data"),
+        "content" => source.get("content"),
+        _ => None,
     }
 }
 

@@ -12,7 +12,9 @@ use crate::api::Api;
 use crate::body::RequestBody;
 use crate::conversation::Conversation;
 use crate::finding::Finding;
+use crate::guard::{Thought, Verdict};
 use crate::model::{ModelConfig, Reasoning};
+use crate::understand::Inspections;
 
 /// The head of a request as the client sent it.
 #[derive(Debug, Clone)]
@@ -98,6 +100,14 @@ pub struct Exchange {
     pub system_prompt_injected: bool,
     /// What guards found.
     pub findings: Vec<Finding>,
+    /// What guards decided, in the order of their verdicts.
+    pub verdicts: Vec<Verdict>,
+    /// Guards that think beside the frontend's work; the answer waits for them.
+    pub thoughts: Vec<Thought>,
+    /// The model that a guard wants to answer instead of the chosen one.
+    pub reroute: Option<String>,
+    /// What was asked of the models.
+    pub inspections: Inspections,
     /// Values of `x-vsr-response-warnings`.
     pub warnings: Vec<&'static str>,
     /// Changes to the headers that go upstream.

@@ -4,6 +4,7 @@
 //! needs positions, which `serde_json::Value` does not keep; and a round trip through `Value` costs about
 //! three times as much as one scan of the bytes.
 
+mod escape;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -13,6 +14,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
+pub use escape::decoded_range;
 pub use scan::{JsonError, MAX_DEPTH, MAX_NODES};
 
 /// The type of a JSON value.

@@ -10,8 +10,10 @@ pub mod body;
 pub mod conversation;
 pub mod exchange;
 pub mod finding;
+pub mod guard;
 pub mod json;
 pub mod model;
+pub mod passage;
 pub mod pipeline;
 pub mod plugin;
 pub mod policy;
@@ -22,6 +24,7 @@ pub mod signal;
 pub mod sse;
 pub mod testing;
 pub mod tokens;
+pub mod understand;
 pub mod units;
 
 /// The examples of the guide are tested like those of the code.

@@ -13,7 +13,7 @@ use http::StatusCode;
 use crate::api_error::ApiError;
 use crate::exchange::{Chosen, Exchange};
 use crate::model::ModelConfig;
-use crate::plugin::{Flow, Plugin, PluginError, Reply, ResponsePath};
+use crate::plugin::{Flow, Plugin, PluginError};
 use crate::policy::trace::{CandidateTrace, PluginTrace, ReplyTrace};
 use crate::policy::{Chain, Decided, Environment, Policy, Shadows, Trace, choose};
 
@@ -41,6 +41,7 @@ impl Policy {
             true => None,
             false => Some(self.named_model(exchange)?),
         };
+        exchange.inspections.expect(self.expected());
         let signals = self.evaluate(exchange, trace.as_deref_mut()).await;
         let decided = self.decide(&signals, exchange.automatic);
         exchange.matched = signals.matched();
@@ -52,7 +53,27 @@ impl Policy {
             exchange.extensions.insert(Shadows(decided.shadows.clone()));
         }
         let chain = self.chain(exchange, &decided);
-        run_plugins(&chain, exchange, trace).await
+        let flow = run_plugins(&chain, exchange, trace.as_deref_mut()).await?;
+        self.reroute(exchange, trace);
+        Ok(flow)
+    }
+
+    /// Sends the request to the model that a guard wants, if one does.
+    fn reroute(&self, exchange: &mut Exchange, trace: Option<&mut Trace>) {
+        let model = exchange
+            .reroute
+            .as_deref()
+            .and_then(|name| self.model(name));
+        let (Some(model), Some(chosen)) = (model, &mut exchange.chosen) else {
+            return;
+        };
+        chosen.model = Arc::clone(model);
+        // The others are what the guard wants to keep the request from.
+        chosen.fallback.clear();
+        if let Some(trace) = trace {
+            trace.model = Some(model.name.clone());
+            trace.fallback.clear();
+        }
     }
 
     /// The model of a request that does not leave the choice to the policy.
@@ -120,15 +141,23 @@ impl Policy {
         Ok(())
     }
 
-    /// The plugins for this request: the policy's, then the decision's.
+    /// The plugins for this request: guards first, then the others; of each the policy's, then the decision's. A
+    /// decision's guards take the place of the policy's of the same name.
     fn chain(&self, exchange: &Exchange, decided: &Decided) -> Vec<Arc<dyn Plugin>> {
-        let mut chain = Vec::new();
+        let own = match decided.winner() {
+            Some(winner) => &self.decisions[winner.index].plugins[..],
+            None => &[],
+        };
+        let replaced = |plugin: &Arc<dyn Plugin>| {
+            plugin.is_guard() && own.iter().any(|other| other.name() == plugin.name())
+        };
+        let mut chain: Vec<Arc<dyn Plugin>> = Vec::new();
         if exchange.api.generates() || !exchange.conversation.texts.is_empty() {
-            chain.extend(self.plugins.iter().cloned());
+            chain.extend(self.plugins.iter().filter(|p| !replaced(p)).cloned());
         }
-        if let Some(winner) = decided.winner() {
-            chain.extend(self.decisions[winner.index].plugins.iter().cloned());
-        }
+        chain.extend(own.iter().cloned());
+        // What guards replace must not have been copied elsewhere by others before.
+        chain.sort_by_key(|plugin| !plugin.is_guard());
         chain
     }
 }
@@ -183,7 +212,7 @@ async fn run_plugins(
             Ok(Flow::Continue) => {}
             Ok(Flow::Reply(reply)) => {
                 if let Some(trace) = trace {
-                    trace.reply = Some(reply_trace(plugin.name(), &reply));
+                    trace.reply = Some(ReplyTrace::of(plugin.name(), &reply));
                 }
                 return Ok(Flow::Reply(reply));
             }
@@ -208,19 +237,6 @@ fn plugin_failed(plugin: &str, why: &str) -> ApiError {
         "plugin_failed",
         format!("the plugin `{plugin}` failed: {why}"),
     )
-}
-
-fn reply_trace(plugin: &'static str, reply: &Reply) -> ReplyTrace {
-    let (path, status) = match reply {
-        Reply::Completion { path, .. } => (*path, 200),
-        Reply::Error(error) => (ResponsePath::Error, error.status.as_u16()),
-        Reply::Raw { path, status, .. } => (*path, status.as_u16()),
-    };
-    ReplyTrace {
-        plugin,
-        path: path.as_str(),
-        status,
-    }
 }
 
 #[cfg(test)]

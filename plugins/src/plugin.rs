@@ -4,6 +4,8 @@
 mod compliance;
 pub mod fixed_answer;
 pub mod headers;
+pub mod jailbreak;
+pub mod pii;
 pub mod reasoning;
 pub mod request_params;
 pub mod system_prompt;
@@ -15,6 +17,7 @@ use http::{HeaderMap, StatusCode};
 use crate::api_error::ApiError;
 use crate::body::EditConflict;
 use crate::exchange::Exchange;
+use crate::understand::{Expectation, Understand};
 
 /// What happens next to the request.
 #[derive(Debug)]
@@ -135,6 +138,31 @@ pub struct Outcome {
 pub trait Plugin: Send + Sync + std::fmt::Debug {
     /// The word that names it in the policy.
     fn name(&self) -> &'static str;
+
+    /// Does it judge requests? Guards run before all other plugins, and those of a decision take the place of the
+    /// policy's guards of the same name.
+    fn is_guard(&self) -> bool {
+        false
+    }
+
+    /// What it asks the models about a request before a frontend sees it. They are loaded only for policies that ask,
+    /// and what is asked about the same text is answered together.
+    fn expects(&self) -> Vec<Expectation> {
+        Vec::new()
+    }
+
+    /// Must the models' answers be there before a frontend sees the request?
+    fn before(&self) -> bool {
+        true
+    }
+
+    /// Called once, with the models that were loaded, before the policy becomes active.
+    ///
+    /// # Errors
+    /// Why the policy cannot be used with these models.
+    async fn prepare(&self, _understand: &dyn Understand) -> Result<(), String> {
+        Ok(())
+    }
 
     /// Before the request goes to a frontend.
     async fn on_request(&self, _exchange: &mut Exchange) -> Result<Flow, PluginError> {

@@ -9,6 +9,7 @@ pub(crate) mod choose;
 pub(crate) mod compile;
 pub mod config;
 mod decide;
+mod models;
 mod open;
 mod render;
 pub(crate) mod rule;
@@ -16,12 +17,14 @@ pub mod trace;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::exchange::Exchange;
 use crate::model::{ModelConfig, Reasoning, ReasoningFamily};
 use crate::plugin::Plugin;
 use crate::problem::Problems;
 use crate::signal::{Signal, SignalKind};
+use crate::understand::Understand;
 
 pub use choose::Environment;
 pub use config::{
@@ -50,6 +53,8 @@ pub struct Policy {
     pub(crate) plugins: Vec<Arc<dyn Plugin>>,
     pub(crate) force_usage: bool,
     pub(crate) warnings: Problems,
+    pub(crate) signal_timeout: Duration,
+    pub(crate) understanding: Option<Arc<dyn Understand>>,
 }
 
 /// A compiled decision.

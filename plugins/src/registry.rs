@@ -13,6 +13,8 @@ use crate::model::{ModelConfig, ReasoningFamily};
 use crate::plugin::Plugin;
 use crate::plugin::fixed_answer::FixedAnswer;
 use crate::plugin::headers::Headers;
+use crate::plugin::jailbreak::Jailbreak;
+use crate::plugin::pii::Pii;
 use crate::plugin::reasoning::Reasoning;
 use crate::plugin::request_params::RequestParams;
 use crate::plugin::system_prompt::SystemPrompt;
@@ -25,6 +27,8 @@ pub struct BuildContext<'a> {
     pub families: &'a BTreeMap<String, ReasoningFamily>,
     /// The models of the policy.
     pub models: &'a [ModelConfig],
+    /// May the model for personal data know other types than the bundle's?
+    pub foreign_pii: bool,
 }
 
 /// A plugin that a policy can name: how its configuration looks and how it is made from it.
@@ -84,6 +88,10 @@ macro_rules! plugins {
 }
 
 plugins! {
+    /// Keeps personal data and secrets away from the model.
+    pii => Pii,
+    /// Stops prompts that attack the model.
+    jailbreak => Jailbreak,
     /// Adds a system prompt, or changes the client's.
     system_prompt => SystemPrompt,
     /// Switches the model's reasoning on or off, and says how much of it.

@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::exchange::Exchange;
 use crate::problem::Problems;
 use crate::registry::BuildContext;
+use crate::understand::{Expectation, Understand};
 
 /// One rule's outcome: did it match, and how surely.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -51,13 +52,15 @@ pub enum Cost {
     Look,
     /// A fast pass over the texts.
     Pass,
-    /// More than that: statistics, or a model.
+    /// More than that: statistics.
     Dear,
+    /// A model.
+    Model,
 }
 
 impl Cost {
     /// From cheap to dear.
-    pub(crate) const ALL: [Self; 3] = [Self::Look, Self::Pass, Self::Dear];
+    pub(crate) const ALL: [Self; 4] = [Self::Look, Self::Pass, Self::Dear, Self::Model];
 }
 
 /// All rules of one kind (`keywords`, `languages`, `context`, ...), evaluated together in one pass.
@@ -69,6 +72,19 @@ pub trait Signal: Send + Sync + std::fmt::Debug {
     /// What it takes.
     fn cost(&self) -> Cost {
         Cost::Look
+    }
+
+    /// What it asks the models.
+    fn expects(&self) -> Vec<Expectation> {
+        Vec::new()
+    }
+
+    /// Called once, with the models that were loaded, before the policy becomes active.
+    ///
+    /// # Errors
+    /// Why the policy cannot be used with these models.
+    async fn prepare(&self, _understand: &dyn Understand) -> Result<(), String> {
+        Ok(())
     }
 
     /// The outcome of every rule of this kind, in the policy's order.

@@ -10,6 +10,7 @@ use crate::body::RequestBody;
 use crate::conversation::Conversation;
 use crate::exchange::{Exchange, Extensions, RequestHead};
 use crate::json::Document;
+use crate::understand::Inspections;
 
 /// An exchange as the gateway makes it from a request to `api` with this body, before any decision.
 ///
@@ -44,6 +45,10 @@ pub fn exchange(api: Api, body: &str) -> Result<Exchange, ApiError> {
         reasoning: None,
         system_prompt_injected: false,
         findings: Vec::new(),
+        verdicts: Vec::new(),
+        thoughts: Vec::new(),
+        reroute: None,
+        inspections: Inspections::default(),
         warnings: Vec::new(),
         upstream_headers: Vec::new(),
         response_headers: Vec::new(),

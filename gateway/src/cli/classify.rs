@@ -119,7 +119,7 @@ impl Classify {
         }
         config.device = self.device.unwrap_or(config.device);
         config.precision = self.precision.unwrap_or(config.precision);
-        config.compute_threads = self.threads.unwrap_or(config.compute_threads);
+        config.compute_threads = self.threads.or(config.compute_threads);
         let mut hub = HubOptions::from_process_env();
         if self.bundle.is_some() {
             hub.bundle.clone_from(&self.bundle);

@@ -6,16 +6,20 @@ use std::process::ExitCode;
 
 use bytes::Bytes;
 use clap::Args;
+use commutator_models::engine::EngineMetrics;
+use commutator_models::source::HubOptions;
 use commutator_plugins::api::Api;
 use commutator_plugins::exchange::RequestHead;
 use commutator_plugins::model::ModelConfig;
+use commutator_plugins::plugin::Flow;
 use commutator_plugins::policy::Policy;
+use commutator_plugins::policy::trace::ReplyTrace;
 use commutator_plugins::policy::{Environment, Trace};
 use http::{HeaderName, HeaderValue};
 use serde_json::json;
 
 use super::{Files, read_bootstrap};
-use crate::snapshot::Checked;
+use crate::snapshot::{Checked, Models};
 
 /// Options of `explain`.
 #[derive(Debug, Args)]
@@ -79,7 +83,7 @@ impl Explain {
                     .1
             }
         };
-        let checked = Checked::read(&policy).map_err(|e| anyhow::anyhow!("{e}"))?;
+        let mut checked = Checked::read(&policy).map_err(|e| anyhow::anyhow!("{e}"))?;
         let head = RequestHead {
             path: self.path.clone(),
             headers: self.header_map()?,
@@ -88,6 +92,11 @@ impl Explain {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
+        let models = Models {
+            hub: HubOptions::from_process_env(),
+            metrics: EngineMetrics::unregistered(),
+        };
+        runtime.block_on(checked.attach(&models, None))?;
         let trace = runtime.block_on(explain(checked.policy(), head, self.body()?, &Offline));
         let trace = trace.map_err(|error| anyhow::anyhow!("{}: {}", error.code, error.message))?;
         Ok(if self.json {
@@ -144,6 +153,13 @@ pub(crate) async fn explain(
     let end = policy
         .run(&mut exchange, environment, Some(&mut trace))
         .await;
+    if let Ok(Flow::Continue) = end
+        && let Flow::Reply(reply) = exchange.conclude().await
+    {
+        trace.reply = Some(ReplyTrace::of("overlap", &reply));
+    }
+    trace.verdicts.clone_from(&exchange.verdicts);
+    trace.findings.clone_from(&exchange.findings);
     match end {
         // Refused before there was anything to trace: an unknown model.
         Err(error) if trace.model.is_none() => Err(error),

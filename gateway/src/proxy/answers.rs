@@ -148,6 +148,9 @@ impl Gateway {
     ) -> FailToProxy {
         Self::restore_session(session, ctx);
         let begun = session.response_written().map(is_stream);
+        if begun.is_none() && self.answer_stopped(session, ctx).await {
+            return dead(200);
+        }
         let api_error = ctx.error.take().or_else(|| fail::api_error(error));
         let Some(api_error) = api_error else {
             ctx.record.client_gone = true;
@@ -181,6 +184,30 @@ impl Gateway {
                 dead(status)
             }
         }
+    }
+
+    /// Writes what a guard answers, if one has stopped the exchange while a frontend worked on it.
+    async fn answer_stopped(&self, session: &mut Session, ctx: &mut Ctx) -> bool {
+        let Some(flight) = &ctx.flight else {
+            return false;
+        };
+        let responder = std::sync::Arc::clone(&flight.responder);
+        let mut responder = responder.lock().await;
+        let Some(reply) = responder.stopped.take() else {
+            return false;
+        };
+        if let Some(verdict) = responder.exchange.verdicts.last() {
+            self.metrics
+                .wasted
+                .with_label_values(&[verdict.guard])
+                .inc();
+        }
+        session.set_keepalive(None);
+        let sent = self
+            .own_reply(session, ctx, &responder.exchange, &reply)
+            .await;
+        ctx.record.client_gone = sent.is_err();
+        true
     }
 
     async fn failure_head(
@@ -289,6 +316,8 @@ fn known_code(error: &ApiError) -> &'static str {
         "upstream_disconnected",
         "upstream_timeout",
         "plugin_failed",
+        "content_filter",
+        "guard_unavailable",
         "shutting_down",
         "internal_error",
     ];

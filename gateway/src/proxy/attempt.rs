@@ -11,7 +11,7 @@ use pingora::{Error, ErrorSource, ErrorType, Result};
 use super::Gateway;
 use super::ctx::{Ctx, Flight};
 use super::deadline::{FIRST_BYTE, STREAM_IDLE, TOTAL};
-use super::fail::{NO_UPSTREAM, OVERLOADED, SHUTTING_DOWN, TRY_ANOTHER};
+use super::fail::{GUARD_STOPPED, NO_UPSTREAM, OVERLOADED, SHUTTING_DOWN, TRY_ANOTHER};
 use crate::cluster::Outcome;
 use crate::cluster::config::Protocol;
 use crate::snapshot::Snapshot;
@@ -130,6 +130,12 @@ impl Gateway {
             // Raised by the replay session, which Pingora takes for the client's side.
             error.as_up();
             self.settle(flight, Outcome::Timeout);
+            error.set_retry(false);
+            return error;
+        }
+        if etype == GUARD_STOPPED {
+            // Raised by the replay session too, and nobody's failure.
+            self.settle_attempt(flight, "guard_stopped");
             error.set_retry(false);
             return error;
         }

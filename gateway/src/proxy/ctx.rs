@@ -9,6 +9,8 @@ use bytes::Bytes;
 use commutator_plugins::api::Api;
 use commutator_plugins::api_error::ApiError;
 use commutator_plugins::exchange::HeaderChange;
+use commutator_plugins::finding::Finding;
+use commutator_plugins::guard::Verdict;
 use commutator_plugins::model::ModelConfig;
 use commutator_plugins::plugin::ResponsePath;
 use tokio::sync::Mutex;
@@ -55,6 +57,9 @@ pub(super) struct Record {
     pub(super) policy_us: u64,
     pub(super) queue_us: u64,
     pub(super) code: Option<&'static str>,
+    /// What guards decided and found; set when the exchange is over.
+    pub(super) verdicts: Vec<Verdict>,
+    pub(super) findings: Vec<Finding>,
     /// The client left before the answer was complete.
     pub(super) client_gone: bool,
 }

@@ -14,6 +14,8 @@ pub(super) const OVERLOADED: ErrorType = ErrorType::Custom("UpstreamOverloaded")
 pub(super) const TRY_ANOTHER: ErrorType = ErrorType::Custom("TryAnotherFrontend");
 /// A plugin failed on the answer.
 pub(super) const PLUGIN_FAILED: ErrorType = ErrorType::Custom("PluginFailed");
+/// A guard stopped the exchange; the responder knows what the client gets instead.
+pub(super) const GUARD_STOPPED: ErrorType = ErrorType::Custom("GuardStopped");
 /// The client did not send its body in time.
 pub(super) const BODY_TIMEOUT: ErrorType = ErrorType::Custom("BodyTimeout");
 

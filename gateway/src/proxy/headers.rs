@@ -7,6 +7,7 @@ use pingora::Result;
 use pingora::http::{RequestHeader, ResponseHeader};
 
 use super::ctx::{Ctx, Flight};
+use super::guards;
 use crate::policy_file::HeadersMode;
 
 /// Version of the `x-vsr-*` headers that the peer's users know.
@@ -135,6 +136,9 @@ pub(super) fn vsr(
             }
         }
         add("x-vsr-selected-model", &chosen.model.name);
+    }
+    for (name, value) in guards::headers(exchange) {
+        add(name, &value);
     }
     if !exchange.warnings.is_empty() {
         add("x-vsr-response-warnings", &exchange.warnings.join(","));

@@ -117,6 +117,8 @@ impl Gateway {
             ctx.record.decision.clone_from(&chosen.decision);
             ctx.record.confidence = chosen.confidence;
         }
+        ctx.record.verdicts.clone_from(&exchange.verdicts);
+        ctx.record.findings.clone_from(&exchange.findings);
         if let Some(shadows) = exchange.extensions.get::<Shadows>() {
             for shadow in &shadows.0 {
                 let would_win = if shadow.would_win { "yes" } else { "no" };

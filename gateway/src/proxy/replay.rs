@@ -83,6 +83,15 @@ impl Drop for Replay {
     }
 }
 
+/// Resolves when a guard stops the exchange while the frontend is still silent.
+async fn violation(responder: Arc<tokio::sync::Mutex<Responder>>) -> Box<pingora::Error> {
+    let verdict = responder.lock().await.verdict().await;
+    match verdict {
+        Err(stopped) => stopped,
+        Ok(()) => std::future::pending().await,
+    }
+}
+
 /// A session that stands for "none" while the real one changes places.
 pub(super) fn vacant() -> Box<ServerSession> {
     Box::new(ServerSession::new_custom(Box::new(())))
@@ -210,16 +219,18 @@ impl CustomSession for Replay {
         self.body.is_empty()
     }
 
-    /// Polled by Pingora while the upstream is silent: the client leaving, a deadline, or the end of
-    /// the process's grace period ends the exchange.
+    /// Polled by Pingora while the upstream is silent: the client leaving, a deadline, a guard's verdict, or the end
+    /// of the process's grace period ends the exchange.
     async fn read_body_or_idle(&mut self, _no_body_expected: bool) -> Result<Option<Bytes>> {
         let deadlines = Arc::clone(&self.deadlines);
         let stage = Arc::clone(&self.stage);
+        let responder = Arc::clone(&self.responder);
         let inner = self.inner()?;
         tokio::select! {
             gone = inner.read_body_or_idle(true) => gone,
             expired = deadlines.expired() => Err(expired),
             () = stage.cut_off() => Err(pingora::Error::new_up(SHUTTING_DOWN)),
+            stopped = violation(responder) => Err(stopped),
         }
     }
 

@@ -7,9 +7,9 @@ use commutator_plugins::sse::Usage;
 use pingora::Error;
 use pingora::proxy::Session;
 
-use super::Gateway;
 use super::ctx::Ctx;
 use super::responder::Seen;
+use super::{Gateway, guards};
 use crate::telemetry::access_log::Entry;
 use crate::telemetry::metrics::OTHER;
 
@@ -29,6 +29,9 @@ impl Gateway {
             responder.done(Outcome { status, complete }).await;
             ttft = responder.ttft(ctx.started);
             seen = std::mem::take(&mut responder.seen);
+            // What was noted at take-off, and what came later.
+            ctx.record.verdicts = std::mem::take(&mut responder.exchange.verdicts);
+            ctx.record.findings = std::mem::take(&mut responder.exchange.findings);
             ctx.record
                 .response_path
                 .get_or_insert(ResponsePath::Upstream);
@@ -67,6 +70,7 @@ impl Gateway {
                 .observe(ttft.as_secs_f64());
         }
         self.count_tokens(ctx, model, seen.usage);
+        guards::count(&self.metrics, &ctx.record.verdicts, &ctx.record.findings);
         if !self.access.is_on() {
             return;
         }
@@ -105,6 +109,9 @@ impl Gateway {
             prompt_tokens: usage.map(|usage| usage.prompt),
             completion_tokens: usage.map(|usage| usage.completion),
             cached_tokens: usage.map(|usage| usage.cached),
+            why: guards::why(&ctx.id, &ctx.record.verdicts),
+            verdicts: &ctx.record.verdicts,
+            findings: &ctx.record.findings,
             complete: complete && !ctx.record.client_gone,
             revision: ctx.snapshot.revision,
         };

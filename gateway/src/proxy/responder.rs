@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use commutator_plugins::exchange::Exchange;
-use commutator_plugins::plugin::{Outcome, Plugin, ResponseHead, ResponsePath};
+use commutator_plugins::plugin::{Flow, Outcome, Plugin, Reply, ResponseHead, ResponsePath};
 use commutator_plugins::sse::Usage;
 use http::{StatusCode, header};
 use pingora::http::ResponseHeader;
@@ -21,6 +21,7 @@ pub(super) use events::disconnected;
 use held::Held;
 use tail::Tail;
 
+use super::fail::GUARD_STOPPED;
 use super::headers;
 use crate::policy_file::HeadersMode;
 use crate::telemetry::metrics::Metrics;
@@ -61,6 +62,8 @@ pub(super) struct Responder {
     metrics: Arc<Metrics>,
     headers: HeadersMode,
     mode: Mode,
+    /// What a guard answers instead of the frontend.
+    pub(super) stopped: Option<Reply>,
 }
 
 impl Responder {
@@ -78,11 +81,28 @@ impl Responder {
             metrics,
             headers,
             mode: Mode::Head,
+            stopped: None,
+        }
+    }
+
+    /// Waits for the guards that think beside the frontend's work.
+    ///
+    /// # Errors
+    /// [`GUARD_STOPPED`] once one of them has stopped the exchange.
+    pub(super) async fn verdict(&mut self) -> Result<()> {
+        if let Flow::Reply(reply) = self.exchange.conclude().await {
+            self.stopped = Some(reply);
+        }
+        match self.stopped {
+            Some(_) => Err(Error::new_in(GUARD_STOPPED)),
+            None => Ok(()),
         }
     }
 
     /// Turns what came from the frontend into what the client gets.
     pub(super) async fn process(&mut self, tasks: Vec<HttpTask>) -> Result<Vec<HttpTask>> {
+        // Nothing of an answer leaves before all guards have spoken.
+        self.verdict().await?;
         let mut out = Vec::with_capacity(tasks.len() + 1);
         for task in tasks {
             match task {

@@ -4,6 +4,8 @@ use std::io::Write;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 
+use commutator_plugins::finding::Finding;
+use commutator_plugins::guard::Verdict;
 use serde::Serialize;
 
 use crate::bootstrap;
@@ -88,6 +90,15 @@ pub(crate) struct Entry<'a> {
     /// See `prompt_tokens`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cached_tokens: Option<u64>,
+    /// `x-vsr-why`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+    /// What guards decided.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub verdicts: &'a [Verdict],
+    /// What they found: labels, scores and offsets.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    pub findings: &'a [Finding],
     /// Did the client get the whole answer?
     pub complete: bool,
     /// Revision of the policy.

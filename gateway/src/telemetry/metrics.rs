@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use commutator_models::engine::EngineMetrics;
 use prometheus::{
     Encoder, Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge,
     IntGaugeVec, Opts, Registry, TextEncoder,
@@ -25,6 +26,16 @@ const MICROS: &[f64] = &[
 /// All metrics of the process.
 #[derive(Debug)]
 pub(crate) struct Metrics {
+    /// Guards' verdicts: guard, side, outcome, shadow.
+    pub(crate) verdicts: IntCounterVec,
+    /// What guards found: guard, label.
+    pub(crate) findings: IntCounterVec,
+    /// How long guards took: guard.
+    pub(crate) guard_time: HistogramVec,
+    /// Requests on which a frontend worked in vain: guard.
+    pub(crate) wasted: IntCounterVec,
+    /// What the models do.
+    pub(crate) engine: EngineMetrics,
     registry: Registry,
     /// `api`, `model`, `path` (response path), `status`.
     pub requests: IntCounterVec,
@@ -258,6 +269,32 @@ impl Metrics {
                 "access_log_dropped_total",
                 "Access log lines dropped because the writer could not keep up.",
             )?,
+            verdicts: counters(
+                r,
+                "guard_verdicts_total",
+                "Verdicts of guards; with shadow=\"yes\" what would have happened.",
+                &["guard", "side", "outcome", "shadow"],
+            )?,
+            findings: counters(
+                r,
+                "guard_findings_total",
+                "What guards found, by label.",
+                &["guard", "label"],
+            )?,
+            guard_time: histograms(
+                r,
+                "guard_seconds",
+                "From a guard's start to its verdict.",
+                &["guard"],
+                MICROS,
+            )?,
+            wasted: counters(
+                r,
+                "guard_wasted_upstream_total",
+                "Requests that a frontend was working on when a guard stopped them.",
+                &["guard"],
+            )?,
+            engine: EngineMetrics::register(r)?,
             registry,
         };
         for trigger in ["start", "sighup", "file", "admin"] {

@@ -42,6 +42,7 @@ fuzz_target!(|text: &str| {
     let context = BuildContext {
         families: &families,
         models: &[],
+        foreign_pii: false,
     };
     let plugin = match Headers::build(&config, &context, "plugins[0].headers") {
         Ok(plugin) => plugin,

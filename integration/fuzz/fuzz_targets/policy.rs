@@ -42,6 +42,7 @@ fn plugin(config: &PluginConfig, body: &str) {
     let context = BuildContext {
         families: &families,
         models: &[],
+        foreign_pii: false,
     };
     let plugin = match config.build(&context, "plugins[0]") {
         Ok(plugin) => plugin,
@@ -65,6 +66,7 @@ fn policy(config: &RoutingConfig, body: &str) {
     let context = BuildContext {
         families: &families,
         models: &config.models,
+        foreign_pii: false,
     };
     let policy = match Policy::compile(config, &["c"], &context) {
         Ok(policy) => policy,

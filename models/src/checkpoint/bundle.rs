@@ -254,10 +254,19 @@ fn head_settings(entry: &HeadEntry, max_tokens: usize) -> Result<HeadSettings, R
             return Err(wrong(&field("window"), &problem));
         }
     }
+    let share = |value: f32| (0.0..=1.0).contains(&value);
+    let points = &entry.operating_points;
+    if !points.iter().all(|(rate, at)| share(*rate) && share(*at))
+        || !points.is_sorted_by(|a, b| a.0 < b.0)
+    {
+        let problem = "must be pairs of numbers from 0 to 1, the first ones rising";
+        return Err(wrong(&field("operating_points"), problem));
+    }
     Ok(HeadSettings {
         temperature: entry.temperature,
         threshold: entry.threshold,
         thresholds: entry.thresholds.clone(),
+        operating_points: entry.operating_points.clone(),
         window: entry.window,
     })
 }

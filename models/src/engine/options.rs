@@ -50,18 +50,26 @@ pub struct ThreadOptions {
     /// Threads that run the encoder, each a batch of its own. The encoder itself may use several cores. Default: 1.
     pub model: usize,
     /// Threads that cut texts into tokens. Default: half of the cores, from 1 to 4.
-    pub tokenizer: usize,
+    pub tokenizer: Option<usize>,
     /// Numbers of the cores on which the model threads, and the threads that they start, may run (Linux only). With
     /// several model threads each gets its share of the list. Default: empty, which means any core.
     pub cores: Vec<usize>,
 }
 
+impl ThreadOptions {
+    /// Threads that cut texts into tokens.
+    #[must_use]
+    pub fn tokenizers(&self) -> usize {
+        let cores = std::thread::available_parallelism().map_or(2, usize::from);
+        self.tokenizer.unwrap_or((cores / 2).clamp(1, 4)).max(1)
+    }
+}
+
 impl Default for ThreadOptions {
     fn default() -> Self {
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
         Self {
             model: 1,
-            tokenizer: (cores / 2).clamp(1, 4),
+            tokenizer: None,
             cores: Vec::new(),
         }
     }

@@ -125,7 +125,7 @@ impl Shared {
         }
         self.queue.close();
         self.flights.close(&ModelError::Infer(reason.to_owned()));
-        for _ in 0..self.options.threads.tokenizer.max(1) {
+        for _ in 0..self.options.threads.tokenizers() {
             // A thread that is gone needs no sign.
             let _ = self.steps.send(Step::Stop);
         }

@@ -41,7 +41,7 @@ fn engine(
         warm_up: Vec::new(),
         ..EngineOptions::default()
     };
-    options.threads.tokenizer = 1;
+    options.threads.tokenizer = Some(1);
     options.default_head.window = WindowOptions {
         tokens: 32,
         overlap: 8,

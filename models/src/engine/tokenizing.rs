@@ -81,7 +81,7 @@ pub(crate) fn start(
     model: &str,
     steps: &Receiver<Step>,
 ) -> Result<(), ModelError> {
-    for index in 0..shared.options.threads.tokenizer.max(1) {
+    for index in 0..shared.options.threads.tokenizers() {
         let alive = Alive::new(shared, Crew::Tokenizer);
         let (shared, steps) = (Arc::clone(shared), steps.clone());
         thread::Builder::new()
@@ -147,7 +147,7 @@ fn begin(shared: &Arc<Shared>, flight: Arc<Flight>) -> Result<(), ModelError> {
     }
     let pieces = pieces::cut(&flight.text, target);
     let reach = flight.heads.iter().map(|head| shared.heads[head].reach());
-    let side_by_side = shared.options.threads.tokenizer.max(1).min(pieces.len());
+    let side_by_side = shared.options.threads.tokenizers().min(pieces.len());
     let long = Arc::new(Long {
         reach: reach.max().unwrap_or(0),
         next: AtomicUsize::new(0),

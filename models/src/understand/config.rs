@@ -30,7 +30,7 @@ pub struct UnderstandingConfig {
     /// The numbers that they compute with.
     pub precision: Precision,
     /// Threads of one forward pass on the CPU. Default: all cores but one, at least one.
-    pub compute_threads: usize,
+    pub compute_threads: Option<usize>,
     /// Queue, batches, windows.
     pub engine: EngineOptions,
 }
@@ -38,7 +38,6 @@ pub struct UnderstandingConfig {
 impl Default for UnderstandingConfig {
     fn default() -> Self {
         let bundle = || Source::Bundle { head: None };
-        let cores = std::thread::available_parallelism().map_or(2, usize::from);
         Self {
             domain: bundle(),
             jailbreak: bundle(),
@@ -48,7 +47,7 @@ impl Default for UnderstandingConfig {
             embedding: bundle(),
             device: Device::default(),
             precision: Precision::default(),
-            compute_threads: (cores - 1).max(1),
+            compute_threads: None,
             engine: EngineOptions::default(),
         }
     }

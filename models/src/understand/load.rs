@@ -72,7 +72,8 @@ impl Understanding {
             let missing = || wrong(question.word(), "it was not loaded".to_owned());
             places.remove(&question).ok_or_else(missing)
         };
-        let (jailbreak, labels, threshold) = loader.attack(take(Question::Jailbreak)?)?;
+        let (jailbreak, labels, settings) = loader.attack(take(Question::Jailbreak)?)?;
+        let identity = identity(config, &loader.located);
         let rules = rules()?;
         warm_up(&rules);
         Ok(Self {
@@ -81,7 +82,12 @@ impl Understanding {
             pii: take(Question::Pii)?,
             embedding: take(Question::Embedding)?,
             attack_labels: labels,
-            jailbreak_threshold: config.jailbreak_threshold.or(threshold).unwrap_or(0.5),
+            jailbreak_threshold: config
+                .jailbreak_threshold
+                .or(settings.threshold)
+                .unwrap_or(0.5),
+            operating_points: settings.operating_points,
+            identity,
             rules,
             limits: Limits::default(),
             models: loader
@@ -91,6 +97,27 @@ impl Understanding {
                 .collect(),
         })
     }
+
+    /// What [`Understanding::identity`] would be after a load now: reads and hashes the files, and loads nothing.
+    ///
+    /// # Errors
+    /// [`ModelError::Load`] where a model is not there.
+    pub fn identify(config: &UnderstandingConfig, hub: &HubOptions) -> Result<String, ModelError> {
+        let mut located: Vec<Located> = Vec::new();
+        for question in Question::ALL {
+            let source = config.source(question);
+            if !located.iter().any(|found| found.source == *source) {
+                located.push(source::locate(source, hub)?);
+            }
+        }
+        Ok(identity(config, &located))
+    }
+}
+
+/// The configuration with the content of the files that it names.
+fn identity(config: &UnderstandingConfig, located: &[Located]) -> String {
+    let contents: Vec<&str> = located.iter().map(|found| found.content.as_str()).collect();
+    format!("{config:?} {}", contents.join(" "))
 }
 
 fn rules() -> Result<Rules, ModelError> {
@@ -238,7 +265,7 @@ impl Loader<'_> {
     }
 
     /// The labels that mean an attack, and the threshold that the model's files give.
-    fn attack(&self, place: Place) -> Result<(Place, Vec<String>, Option<f32>), ModelError> {
+    fn attack(&self, place: Place) -> Result<(Place, Vec<String>, HeadSettings), ModelError> {
         let info = place.engine.heads().nth(place.head);
         let info = info.ok_or_else(|| wrong("jailbreak", "its head is gone".to_owned()))?;
         let labels = self.attack_labels(&info.labels);
@@ -259,8 +286,8 @@ impl Loader<'_> {
             .iter()
             .find(|s| Arc::ptr_eq(&s.engine, &place.engine));
         let settings = started.and_then(|started| started.settings.get(&info.name));
-        let threshold = settings.and_then(|settings| settings.threshold);
-        Ok((place, labels, threshold))
+        let settings = settings.cloned().unwrap_or_default();
+        Ok((place, labels, settings))
     }
 
     /// The best backend for a model: our kernels on the CPU where they can run it, candle otherwise.
@@ -298,7 +325,7 @@ impl Loader<'_> {
             Precision::Bf16 => native::Precision::Bf16,
             Precision::Int8 => native::Precision::Int8,
         };
-        let threads = Threads::new(self.config.compute_threads.max(1))?;
+        let threads = Threads::new(compute_threads(self.config))?;
         let encoder = NativeEncoder::new(weights, precision, threads)?;
         let name = format!("{precision:?}").to_lowercase();
         let backend = format!("native {name} {}", encoder.kernels());
@@ -319,6 +346,12 @@ fn run_on_candle(
     let encoder = CandleEncoder::new(weights, options)?;
     let backend = format!("candle {place:?} {precision:?}").to_lowercase();
     Ok((Arc::new(encoder), backend))
+}
+
+/// All cores but one, which the proxy needs, unless the configuration says otherwise.
+fn compute_threads(config: &UnderstandingConfig) -> usize {
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    config.compute_threads.unwrap_or(cores - 1).max(1)
 }
 
 /// Are the weights stored in 8 bits?

@@ -73,9 +73,16 @@ impl Policy {
         signals: &mut Signals,
         mut trace: Option<&mut Trace>,
     ) {
-        let shared: &Exchange = exchange;
         let wanted = self.signals.iter().filter(|(kind, _)| kinds.contains(kind));
-        let results = join_all(wanted.map(|(kind, signal)| timed(*kind, signal, shared))).await;
+        let wanted: Vec<_> = wanted.collect();
+        let expected = wanted.iter().flat_map(|(_, signal)| signal.expects());
+        exchange.inspections.expect(expected);
+        let shared: &Exchange = exchange;
+        let timeout = self.signal_timeout;
+        let calls = wanted
+            .iter()
+            .map(|(kind, signal)| timed(*kind, signal, shared, timeout));
+        let results = join_all(calls).await;
         for (kind, result, took) in results {
             if let Some(trace) = trace.as_deref_mut() {
                 trace.signals.push(SignalTrace {
@@ -161,13 +168,19 @@ async fn timed(
     kind: SignalKind,
     signal: &Arc<dyn Signal>,
     exchange: &Exchange,
+    timeout: Duration,
 ) -> (SignalKind, Result<Vec<Match>, SignalError>, Duration) {
     let start = Instant::now();
     // Signals only read the exchange, so a panic leaves nothing half done.
-    let result = AssertUnwindSafe(async { signal.evaluate(exchange).await })
-        .catch_unwind()
-        .await
-        .unwrap_or_else(|_| Err(SignalError::Unavailable("it panicked".to_owned())));
+    let work = AssertUnwindSafe(async { signal.evaluate(exchange).await }).catch_unwind();
+    let panicked = |_| Err(SignalError::Unavailable("it panicked".to_owned()));
+    let result = match signal.cost() {
+        Cost::Model => match tokio::time::timeout(timeout, work).await {
+            Ok(result) => result.unwrap_or_else(panicked),
+            Err(_) => Err(SignalError::Deadline),
+        },
+        _ => work.await.unwrap_or_else(panicked),
+    };
     (kind, result, start.elapsed())
 }
 

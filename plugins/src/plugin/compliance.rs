@@ -26,6 +26,7 @@ pub(crate) fn build(entry: &Value) -> Result<Arc<dyn Plugin>, Problems> {
     let context = BuildContext {
         families: &families,
         models: &[],
+        foreign_pii: false,
     };
     config.build(&context, "plugins[0]")
 }

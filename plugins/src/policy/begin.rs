@@ -11,6 +11,7 @@ use crate::body::RequestBody;
 use crate::conversation::Conversation;
 use crate::exchange::{Exchange, Extensions, RequestHead};
 use crate::json::{Document, Kind, Value};
+use crate::understand::Inspections;
 
 use super::Policy;
 
@@ -60,6 +61,10 @@ impl Policy {
             reasoning: None,
             system_prompt_injected: false,
             findings: Vec::new(),
+            verdicts: Vec::new(),
+            thoughts: Vec::new(),
+            reroute: None,
+            inspections: Inspections::new(self.understanding.clone()),
             warnings: Vec::new(),
             upstream_headers: Vec::new(),
             response_headers: Vec::new(),

@@ -47,6 +47,8 @@ impl Policy {
             plugins,
             force_usage: config.usage.force,
             warnings: problems,
+            signal_timeout: config.signal_timeout.get(),
+            understanding: None,
         })
     }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{ModelConfig, Reasoning, ReasoningFamily};
 use crate::registry::PluginConfig;
 use crate::signal::{Condition, SignalsConfig};
+use crate::units::HumanDuration;
 
 /// Which model answers which request, and what is done to the request on its way.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -44,6 +45,9 @@ pub struct RoutingConfig {
     /// Token counts of streamed answers.
     #[serde(default)]
     pub usage: UsageConfig,
+    /// How long signals that ask a model may take; without them the decision is taken as if they did not match.
+    #[serde(default = "signal_timeout")]
+    pub signal_timeout: HumanDuration,
 }
 
 impl Default for RoutingConfig {
@@ -59,6 +63,7 @@ impl Default for RoutingConfig {
             strategy: Strategy::default(),
             plugins: Vec::new(),
             usage: UsageConfig::default(),
+            signal_timeout: signal_timeout(),
         }
     }
 }
@@ -75,6 +80,12 @@ impl RoutingConfig {
 
 fn automatic_models() -> Vec<String> {
     ["MoM", "auto"].map(str::to_owned).to_vec()
+}
+
+/// How long models may take before a decision, unless the policy says otherwise.
+#[must_use]
+pub fn signal_timeout() -> HumanDuration {
+    HumanDuration(std::time::Duration::from_secs(1))
 }
 
 fn yes() -> bool {

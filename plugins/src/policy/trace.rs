@@ -4,7 +4,10 @@ mod display;
 
 use serde::Serialize;
 
+use crate::finding::Finding;
+use crate::guard::Verdict;
 use crate::model::ModelConfig;
+use crate::plugin::{Reply, ResponsePath};
 use crate::signal::Match;
 
 /// The story of one request.
@@ -36,6 +39,12 @@ pub struct Trace {
     pub plugins: Vec<PluginTrace>,
     /// The plugin's own answer, if one replied.
     pub reply: Option<ReplyTrace>,
+    /// What guards decided.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub verdicts: Vec<Verdict>,
+    /// What they found: labels, scores and offsets.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
 }
 
 /// One kind of signal.
@@ -140,4 +149,21 @@ pub struct ReplyTrace {
     pub path: &'static str,
     /// The HTTP status.
     pub status: u16,
+}
+
+impl ReplyTrace {
+    /// What a plugin answered.
+    #[must_use]
+    pub fn of(plugin: &'static str, reply: &Reply) -> Self {
+        let (path, status) = match reply {
+            Reply::Completion { path, .. } => (*path, 200),
+            Reply::Error(error) => (ResponsePath::Error, error.status.as_u16()),
+            Reply::Raw { path, status, .. } => (*path, status.as_u16()),
+        };
+        Self {
+            plugin,
+            path: path.as_str(),
+            status,
+        }
+    }
 }

@@ -16,6 +16,7 @@ pub(crate) fn policy(config: Value) -> Policy {
     let context = BuildContext {
         families: &config.families(),
         models: &config.models,
+        foreign_pii: false,
     };
     match Policy::compile(&config, &["main"], &context) {
         Ok(policy) => policy,

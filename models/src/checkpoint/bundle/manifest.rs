@@ -57,6 +57,8 @@ pub(super) struct HeadEntry {
     pub(super) threshold: Option<f32>,
     #[serde(default)]
     pub(super) thresholds: BTreeMap<String, f32>,
+    #[serde(default)]
+    pub(super) operating_points: Vec<(f32, f32)>,
     pub(super) window: Option<Window>,
 }
 

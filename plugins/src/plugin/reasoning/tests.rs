@@ -47,6 +47,7 @@ fn only_the_families_of_the_models_count() {
     let context = BuildContext {
         families: &families,
         models: &[model],
+        foreign_pii: false,
     };
     let build = |effort: &str| {
         let config = ReasoningConfig {

@@ -13,6 +13,7 @@ fn compile(config: Value) -> Result<Policy, Problems> {
     let context = BuildContext {
         families: &config.families(),
         models: &config.models,
+        foreign_pii: false,
     };
     Policy::compile(&config, &["main", "gpu-pool"], &context)
 }

@@ -12,6 +12,7 @@ fn rules(rules: serde_json::Value) -> (Context, Problems) {
     let context = BuildContext {
         families: &families,
         models: &[],
+        foreign_pii: false,
     };
     (build(&rules, &context, &mut problems), problems)
 }

@@ -14,6 +14,7 @@ fn fits(mut rule: Value, request: Value) -> bool {
     let context = BuildContext {
         families: &families,
         models: &[],
+        foreign_pii: false,
     };
     let signal = build(&rules, &context, &mut problems);
     assert!(problems.is_empty(), "{problems}");
@@ -65,6 +66,7 @@ fn mistakes() {
     let context = BuildContext {
         families: &families,
         models: &[],
+        foreign_pii: false,
     };
     build(&rules, &context, &mut problems);
     insta::assert_snapshot!(problems, @r"

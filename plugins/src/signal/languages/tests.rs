@@ -13,6 +13,7 @@ fn rules(rules: serde_json::Value) -> (Languages, Problems) {
     let context = BuildContext {
         families: &families,
         models: &[],
+        foreign_pii: false,
     };
     (build(&rules, &context, &mut problems), problems)
 }

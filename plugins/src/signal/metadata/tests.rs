@@ -16,6 +16,7 @@ fn rules(rules: Value) -> (Metadata, Problems) {
     let context = BuildContext {
         families: &families,
         models: &[],
+        foreign_pii: false,
     };
     (build(&rules, &context, &mut problems), problems)
 }

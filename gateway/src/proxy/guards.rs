@@ -1,0 +1,76 @@
+//! What guards decided, as headers, metrics and lines of the log say it.
+
+use commutator_plugins::exchange::Exchange;
+use commutator_plugins::finding::Finding;
+use commutator_plugins::guard::{Verdict, VerdictOutcome};
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::telemetry::metrics::Metrics;
+
+/// The `x-vsr-*` headers about guards. Those in the shadow are not a client's business.
+pub(super) fn headers(exchange: &Exchange) -> Vec<(&'static str, String)> {
+    let mut out = Vec::new();
+    for verdict in exchange.verdicts.iter().filter(|verdict| !verdict.shadow) {
+        let labels = || verdict.labels.join(",");
+        match (verdict.guard, verdict.outcome) {
+            (_, VerdictOutcome::Clean | VerdictOutcome::Skipped | VerdictOutcome::Denied) => {}
+            ("jailbreak", outcome) => {
+                if outcome == VerdictOutcome::Blocked {
+                    out.push(("x-vsr-jailbreak-blocked", "true".to_owned()));
+                }
+                out.push(("x-vsr-jailbreak-type", labels()));
+                if let Some(score) = verdict.score {
+                    out.push(("x-vsr-jailbreak-confidence", format!("{score:.4}")));
+                }
+            }
+            (_, VerdictOutcome::Redacted | VerdictOutcome::Masked) => {
+                out.push(("x-vsr-pii-redacted", labels()));
+            }
+            ("pii", _) => {
+                out.push(("x-vsr-pii-violation", "true".to_owned()));
+                out.push(("x-vsr-pii-types", labels()));
+            }
+            (guard, _) => out.push(("x-vsr-guard", format!("{guard};{}", labels()))),
+        }
+    }
+    if let Some(why) = why(&exchange.id, &exchange.verdicts) {
+        out.push(("x-vsr-why", why));
+    }
+    out
+}
+
+/// A word by which the log's line of a request is found: what the last guard that had something to say did, and a part
+/// of the request's id. `None` where none had anything to say.
+pub(super) fn why(id: &str, verdicts: &[Verdict]) -> Option<String> {
+    let mut loud = verdicts.iter().rev().filter(|verdict| !verdict.shadow);
+    let verdict = loud.find(|verdict| verdict.outcome != VerdictOutcome::Clean)?;
+    let mark = xxh3_64(id.as_bytes()) >> 32;
+    Some(format!(
+        "{}.{}.{mark:08x}",
+        verdict.guard,
+        verdict.outcome.as_str()
+    ))
+}
+
+/// Counts what guards decided and found.
+pub(super) fn count(metrics: &Metrics, verdicts: &[Verdict], findings: &[Finding]) {
+    for verdict in verdicts {
+        let side = match verdict.side {
+            commutator_plugins::guard::Side::Request => "request",
+            commutator_plugins::guard::Side::Answer => "answer",
+        };
+        let shadow = if verdict.shadow { "yes" } else { "no" };
+        let labels = [verdict.guard, side, verdict.outcome.as_str(), shadow];
+        metrics.verdicts.with_label_values(&labels).inc();
+        metrics
+            .guard_time
+            .with_label_values(&[verdict.guard])
+            .observe(verdict.took.as_secs_f64());
+    }
+    for finding in findings {
+        metrics
+            .findings
+            .with_label_values(&[finding.source.as_str(), finding.label.as_str()])
+            .inc();
+    }
+}

@@ -1,0 +1,97 @@
+//! Guards that think while the frontend works.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use http::StatusCode;
+use tokio::task::JoinHandle;
+
+use crate::api_error::ApiError;
+use crate::exchange::Exchange;
+use crate::plugin::{Flow, Reply};
+
+/// What a guard does to the exchange once it knows.
+pub type Conclusion = Box<dyn FnOnce(&mut Exchange) -> Flow + Send>;
+
+/// A guard at work. Dropping it gives the work up.
+pub struct Thought {
+    /// The guard's name.
+    pub guard: &'static str,
+    task: JoinHandle<Conclusion>,
+}
+
+impl fmt::Debug for Thought {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Thought({})", self.guard)
+    }
+}
+
+impl Thought {
+    /// Starts to think.
+    #[must_use]
+    pub fn start(
+        guard: &'static str,
+        work: impl Future<Output = Conclusion> + Send + 'static,
+    ) -> Self {
+        Self {
+            guard,
+            task: tokio::spawn(work),
+        }
+    }
+
+    /// Is the verdict there?
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.task.is_finished()
+    }
+}
+
+/// Resolves with the conclusion; `None` where the work panicked.
+impl Future for Thought {
+    type Output = Option<Conclusion>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.task).poll(cx).map(Result::ok)
+    }
+}
+
+impl Drop for Thought {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Exchange {
+    /// Waits for the guards that think beside the frontend's work, until one of them stops the request or all have
+    /// concluded. May be dropped and called again: nothing that a guard found is lost.
+    pub async fn conclude(&mut self) -> Flow {
+        while !self.thoughts.is_empty() {
+            let (conclusion, index) = {
+                let first = futures::future::select_all(self.thoughts.iter_mut());
+                let (conclusion, index, _) = first.await;
+                (conclusion, index)
+            };
+            let guard = self.thoughts.remove(index).guard;
+            let flow = match conclusion {
+                Some(conclusion) => conclusion(self),
+                // The guard's own failures are conclusions; this is a mistake in it, and no verdict.
+                None => Flow::Reply(Reply::Error(lost(guard))),
+            };
+            if let Flow::Reply(_) = flow {
+                self.thoughts.clear();
+                return flow;
+            }
+        }
+        Flow::Continue
+    }
+}
+
+fn lost(guard: &str) -> ApiError {
+    ApiError::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "guard_unavailable",
+        format!("the guard `{guard}` could not check the request"),
+    )
+}

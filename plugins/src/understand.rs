@@ -1,0 +1,194 @@
+//! Asking the models about a request's texts: each text once, for everything that signals and guards want to know.
+
+pub mod fake;
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use commutator_models::ModelError;
+use commutator_models::understand::Understanding;
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
+use parking_lot::Mutex;
+
+pub use commutator_models::understand::{Attack, Finding as Piece, FoundBy, Inspection, Question};
+
+use crate::passage::{Passage, Scope};
+
+/// What answers questions about texts: the models and rules of [`commutator_models`], or a fake in tests.
+#[async_trait]
+pub trait Understand: Send + Sync + fmt::Debug {
+    /// Answers the questions about a text. Dropping the call gives its work up.
+    ///
+    /// # Errors
+    /// No answer is never "nothing found".
+    async fn inspect(&self, text: &str, questions: &[Question]) -> Result<Inspection, ModelError>;
+
+    /// From this probability on a text counts as an attack, unless the policy says otherwise.
+    fn jailbreak_threshold(&self) -> f32;
+
+    /// The threshold at which about `share` (0 to 1) of harmless texts are taken for attacks; `None` where nobody
+    /// measured that.
+    fn jailbreak_threshold_at(&self, share: f32) -> Option<f32>;
+
+    /// The types of personal data that the model can find, rules left out.
+    fn pii_types(&self) -> Vec<String>;
+}
+
+#[async_trait]
+impl Understand for Arc<Understanding> {
+    async fn inspect(&self, text: &str, questions: &[Question]) -> Result<Inspection, ModelError> {
+        Understanding::inspect(self, text, questions, None).await
+    }
+
+    fn jailbreak_threshold(&self) -> f32 {
+        Understanding::jailbreak_threshold(self)
+    }
+
+    fn jailbreak_threshold_at(&self, share: f32) -> Option<f32> {
+        Understanding::jailbreak_threshold_at(self, share)
+    }
+
+    fn pii_types(&self) -> Vec<String> {
+        Understanding::pii_types(self)
+    }
+}
+
+/// Which texts of a request somebody will have a question about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expectation {
+    /// The question.
+    pub question: Question,
+    /// The texts; `None` means the last user turn.
+    pub scope: Option<Scope>,
+}
+
+impl Expectation {
+    /// A question about the last user turn.
+    #[must_use]
+    pub fn last_user(question: Question) -> Self {
+        Self {
+            question,
+            scope: None,
+        }
+    }
+
+    /// A question about all texts of these speakers.
+    #[must_use]
+    pub fn all_of(question: Question, scope: Scope) -> Self {
+        Self {
+            question,
+            scope: Some(scope),
+        }
+    }
+
+    fn concerns(&self, passage: &Passage) -> bool {
+        match &self.scope {
+            Some(scope) => scope.contains(passage.speaker) && !passage.excerpt,
+            None => passage.last_user,
+        }
+    }
+}
+
+/// An answer on its way; whoever asks the same gets the same.
+pub type Asked = Shared<BoxFuture<'static, Result<Arc<Inspection>, ModelError>>>;
+
+/// What was asked about the texts of one request.
+#[derive(Default)]
+pub struct Inspections {
+    understand: Option<Arc<dyn Understand>>,
+    expected: Vec<Expectation>,
+    asked: Mutex<Vec<(Key, Question, Asked)>>,
+}
+
+/// A text: its place in the body, and whether it is only a part of what stands there.
+type Key = (usize, bool);
+
+impl fmt::Debug for Inspections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let asked = self.asked.lock();
+        let questions = asked.iter().map(|(key, question, _)| (key, question));
+        f.debug_list().entries(questions).finish()
+    }
+}
+
+impl Inspections {
+    /// Nothing asked yet; `None` where no models are loaded.
+    #[must_use]
+    pub fn new(understand: Option<Arc<dyn Understand>>) -> Self {
+        Self {
+            understand,
+            ..Self::default()
+        }
+    }
+
+    /// Who answers; `None` where no models are loaded.
+    #[must_use]
+    pub fn understand(&self) -> Option<&Arc<dyn Understand>> {
+        self.understand.as_ref()
+    }
+
+    /// Says what will be asked, so that the first question about a text brings the others along: models that share
+    /// their lower layers then run those once.
+    pub fn expect(&mut self, expected: impl IntoIterator<Item = Expectation>) {
+        self.expected.extend(expected);
+    }
+
+    /// Asks about a passage, whose text is `text`; nothing runs before the answer is polled.
+    #[must_use]
+    pub fn ask(&self, passage: &Passage, text: &str, question: Question) -> Asked {
+        let key = (passage.start(), passage.excerpt);
+        let mut asked = self.asked.lock();
+        let known = |wanted: Question| {
+            let mut all = asked.iter();
+            all.find(|(other, question, _)| *other == key && *question == wanted)
+                .map(|(_, _, answer)| answer.clone())
+        };
+        if let Some(answer) = known(question) {
+            return answer;
+        }
+        let expected = |other: &Question| {
+            let mut all = self.expected.iter();
+            all.any(|e| e.question == *other && e.concerns(passage)) && known(*other).is_none()
+        };
+        let all = Question::ALL.into_iter();
+        let questions: Vec<Question> = all.filter(|q| *q == question || expected(q)).collect();
+        let answer = answer(self.understand.clone(), text.to_owned(), questions.clone());
+        for question in questions {
+            asked.push((key, question, answer.clone()));
+        }
+        answer
+    }
+
+    /// Everything that was asked and answered well, for `explain`.
+    #[must_use]
+    pub fn answered(&self) -> Vec<(usize, Arc<Inspection>)> {
+        let asked = self.asked.lock();
+        let mut all: Vec<(usize, Arc<Inspection>)> = Vec::new();
+        for ((start, _), _, answer) in asked.iter() {
+            if let Some(Ok(inspection)) = answer.peek()
+                && !all.iter().any(|(_, known)| Arc::ptr_eq(known, inspection))
+            {
+                all.push((*start, Arc::clone(inspection)));
+            }
+        }
+        all
+    }
+}
+
+fn answer(
+    understand: Option<Arc<dyn Understand>>,
+    text: String,
+    questions: Vec<Question>,
+) -> Asked {
+    let work = async move {
+        let missing = || ModelError::Infer("no models are loaded".to_owned());
+        let understand = understand.ok_or_else(missing)?;
+        understand.inspect(&text, &questions).await.map(Arc::new)
+    };
+    work.boxed().shared()
+}
+
+#[cfg(test)]
+mod tests;

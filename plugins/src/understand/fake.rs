@@ -1,0 +1,117 @@
+//! A stand-in for the models in tests. It understands nothing: it looks for words.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use commutator_models::understand::{Attack, Finding, FoundBy, Inspection, Question};
+use commutator_models::{ModelError, Score};
+use parking_lot::Mutex;
+
+use super::Understand;
+
+/// Says what its word lists say.
+#[derive(Debug, Default)]
+pub struct FakeUnderstanding {
+    /// Words and the subject of a text that contains them, with its probability; the rest goes to `other`.
+    pub subjects: Vec<(&'static str, &'static str, f32)>,
+    /// Words that make a text an attack, with the probability.
+    pub attacks: Vec<(&'static str, f32)>,
+    /// Words that are personal data, with their type and probability.
+    pub pii: Vec<(&'static str, &'static str, f32)>,
+    /// Words and the direction of a text that contains them; texts without any lie in a direction of their own.
+    pub directions: Vec<&'static str>,
+    /// When set, every call fails with it.
+    pub failure: Option<ModelError>,
+    /// How long a call takes.
+    pub delay: Duration,
+    /// The questions of every call so far.
+    pub calls: Mutex<Vec<Vec<Question>>>,
+}
+
+#[async_trait]
+impl Understand for FakeUnderstanding {
+    async fn inspect(&self, text: &str, questions: &[Question]) -> Result<Inspection, ModelError> {
+        self.calls.lock().push(questions.to_vec());
+        if !self.delay.is_zero() {
+            tokio::time::sleep(self.delay).await;
+        }
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone());
+        }
+        let asked = |question: Question| questions.contains(&question);
+        Ok(Inspection {
+            domain: asked(Question::Domain).then(|| self.domain(text)),
+            jailbreak: asked(Question::Jailbreak).then(|| self.attack(text)),
+            pii: asked(Question::Pii).then(|| self.personal(text)),
+            embedding: asked(Question::Embedding).then(|| self.vector(text)),
+            windows: 1,
+            ..Inspection::default()
+        })
+    }
+
+    fn jailbreak_threshold(&self) -> f32 {
+        0.5
+    }
+
+    fn jailbreak_threshold_at(&self, share: f32) -> Option<f32> {
+        (share >= 0.01).then_some(0.9)
+    }
+
+    fn pii_types(&self) -> Vec<String> {
+        self.pii
+            .iter()
+            .map(|(_, kind, _)| (*kind).to_owned())
+            .collect()
+    }
+}
+
+impl FakeUnderstanding {
+    fn domain(&self, text: &str) -> Vec<Score> {
+        let found = self.subjects.iter().find(|(word, ..)| text.contains(word));
+        let (label, score) = found.map_or(("other", 1.0), |(_, label, score)| (*label, *score));
+        let rest = if label == "other" { "none" } else { "other" };
+        let score_of = |label: &str, score: f32| Score {
+            label: label.to_owned(),
+            score,
+        };
+        let mut scores = vec![score_of(label, score), score_of(rest, 1.0 - score)];
+        scores.sort_by(|a, b| b.score.total_cmp(&a.score));
+        scores
+    }
+
+    fn attack(&self, text: &str) -> Attack {
+        let found = self.attacks.iter().filter(|(word, _)| text.contains(word));
+        Attack {
+            score: found.map(|(_, score)| *score).fold(0.01, f32::max),
+            disguise: Vec::new(),
+            range: None,
+            truncated: false,
+        }
+    }
+
+    fn personal(&self, text: &str) -> Vec<Finding> {
+        let mut all = Vec::new();
+        for (word, kind, score) in &self.pii {
+            all.extend(text.match_indices(word).map(|(at, _)| Finding {
+                label: (*kind).to_owned(),
+                range: at..at + word.len(),
+                score: *score,
+                by: FoundBy::Model,
+            }));
+        }
+        all.sort_by_key(|finding: &Finding| finding.range.start);
+        all
+    }
+
+    fn vector(&self, text: &str) -> Vec<f32> {
+        let mut vector: Vec<f32> = self
+            .directions
+            .iter()
+            .map(|word| if text.contains(word) { 1.0 } else { 0.0 })
+            .collect();
+        let none = vector.iter().all(|value| *value == 0.0);
+        vector.push(if none { 1.0 } else { 0.0 });
+        let length = vector.iter().map(|v| v * v).sum::<f32>().sqrt();
+        vector.iter().map(|value| value / length).collect()
+    }
+}
