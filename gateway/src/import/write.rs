@@ -60,7 +60,6 @@ pub(super) struct Map {
 
 #[derive(Clone, Debug, PartialEq)]
 struct Field {
-    above: Vec<String>,
     key: String,
     value: Yaml,
 }
@@ -96,17 +95,9 @@ impl Map {
     /// Adds a field.
     pub(super) fn push(&mut self, key: impl Into<String>, value: impl Into<Yaml>) {
         self.fields.push(Field {
-            above: Vec::new(),
             key: key.into(),
             value: value.into(),
         });
-    }
-
-    /// Puts comment lines above the field that was added last.
-    pub(super) fn comment(&mut self, lines: Vec<String>) {
-        if let Some(last) = self.fields.last_mut() {
-            last.above = lines;
-        }
     }
 
     /// Adds the fields of another mapping.
@@ -216,7 +207,7 @@ fn commented(line: &str) -> String {
 
 /// A field and what belongs to it; `indent` is that of its key.
 fn field_lines(field: &Field, indent: usize) -> Vec<String> {
-    let mut lines: Vec<String> = field.above.iter().map(|line| commented(line)).collect();
+    let mut lines = Vec::new();
     let key = scalar::word(&field.key);
     let room = WIDTH.saturating_sub(indent + key.len() + 2);
     if let Yaml::Text(text) = &field.value
@@ -230,7 +221,9 @@ fn field_lines(field: &Field, indent: usize) -> Vec<String> {
         lines.push(format!("{key}: {short}"));
         return lines;
     }
-    lines.push(format!("{key}:"));
+    // Comments alone would be no list.
+    let empty = matches!(&field.value, Yaml::List(items) if items.iter().all(|item| item.muted));
+    lines.push(format!("{key}:{}", if empty { " []" } else { "" }));
     let inner = match &field.value {
         Yaml::Map(map) => (map.fields.iter())
             .flat_map(|field| field_lines(field, indent + 2))
@@ -272,7 +265,9 @@ fn one_item(item: &Item, indent: usize) -> Vec<String> {
     }
     if let Some(beside) = &item.beside {
         match own.as_mut_slice() {
-            [only] => *only = format!("{only}  {}", commented(beside)),
+            [only] if only.chars().count() + beside.chars().count() <= WIDTH => {
+                *only = format!("{only}  {}", commented(beside))
+            }
             _ => lines.push(commented(beside)),
         }
     }
@@ -315,9 +310,6 @@ fn inline(value: &Yaml) -> Option<String> {
             format!("[{}]", words?.join(", "))
         }
         Yaml::Map(map) => {
-            if map.fields.iter().any(|field| !field.above.is_empty()) {
-                return None;
-            }
             let fields: Option<Vec<String>> = (map.fields.iter())
                 .map(|f| Some(format!("{}: {}", scalar::word(&f.key), inline(&f.value)?)))
                 .collect();

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use commutator_plugins::units::HumanDuration;
+
 use crate::import::report::Report;
 use crate::import::write::{Item, Map, Yaml};
 
@@ -48,6 +50,12 @@ impl Clusters {
             let backend = Fields::of(node, report);
             if let Some((endpoint, tls)) = endpoint(&backend, report) {
                 names.extend(backend.text("name").map(str::to_owned));
+                if !set.endpoints.is_empty() && set.tls != tls {
+                    report.changed(
+                        node,
+                        "a cluster speaks TLS with all its endpoints or with none: all of these",
+                    );
+                }
                 set.tls |= tls;
                 match set
                     .endpoints
@@ -283,11 +291,14 @@ fn reliability(fields: Option<Fields<'_, '_>>, report: &Report) -> Map {
     }
     let ejection = Map::flow()
         .maybe("consecutive_errors", fields.whole("consecutive_5xx"))
-        .maybe("base_time", fields.text("base_ejection_time").map(text))
+        .maybe("base_time", duration(&fields, "base_ejection_time", report))
         .maybe("max_percent", fields.whole("max_ejection_percent"));
     let readiness = Map::flow()
-        .maybe("interval", fields.text("health_check_interval").map(text))
-        .maybe("timeout", fields.text("health_check_timeout").map(text));
+        .maybe(
+            "interval",
+            duration(&fields, "health_check_interval", report),
+        )
+        .maybe("timeout", duration(&fields, "health_check_timeout", report));
     for (key, part) in [("ejection", ejection), ("readiness", readiness)] {
         if !part.is_empty() {
             map.push(key, part);
@@ -301,6 +312,17 @@ fn reliability(fields: Option<Fields<'_, '_>>, report: &Report) -> Map {
     }
     fields.finish();
     map
+}
+
+fn duration(fields: &Fields<'_, '_>, key: &str, report: &Report) -> Option<Yaml> {
+    let node = fields.get(key)?;
+    match fields.text(key)?.trim().parse::<HumanDuration>() {
+        Ok(duration) => Some(Yaml::Raw(duration.to_string())),
+        Err(_) => {
+            report.dropped(node, "a duration is expected here, for example 30s");
+            None
+        }
+    }
 }
 
 #[cfg(test)]

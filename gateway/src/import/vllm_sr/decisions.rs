@@ -188,7 +188,7 @@ fn item(decision: &Decision<'_>, muted: bool) -> Item {
         .with("name", text(decision.name))
         .maybe("description", decision.description.map(text))
         .with("priority", decision.priority);
-    if !matches!(decision.rule, Rule::Always | Rule::Never) {
+    if decision.rule != Rule::Always {
         map.push("when", decision.rule.yaml());
     }
     map.extend(decision.rest.clone());

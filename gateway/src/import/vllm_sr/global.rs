@@ -163,6 +163,17 @@ const PARTS: [(&str, Loss, &str); 25] = [
     ),
 ];
 
+/// Parts that are off unless they say `enabled: true`.
+const OFF_BY_DEFAULT: [&str; 7] = [
+    "router.skip_processing",
+    "router.streamed_body",
+    "router.learning",
+    "services.router_replay",
+    "stores.memory",
+    "stores.vector_store",
+    "integrations.tools",
+];
+
 /// Modules that have no counterpart at all.
 const MODULES: [(&str, &str); 4] = [
     ("prompt_compression", "prompts are read whole"),
@@ -258,6 +269,9 @@ fn list(fields: &Fields<'_, '_>, report: &Report) {
                 continue;
             }
             let path = format!("{group}.{key}");
+            if OFF_BY_DEFAULT.contains(&path.as_str()) && !is_on(node) {
+                continue;
+            }
             match PARTS.iter().find(|(known, ..)| *known == path) {
                 Some((_, Loss::Note, why)) => report.note(node, *why),
                 Some((_, _, why)) => report.dropped(node, *why),
@@ -286,6 +300,17 @@ pub(super) fn is_off(node: Node<'_>) -> bool {
             .any(|(key, value)| *key == "enabled" && is_off(*value)),
         Value::Null => true,
         Value::List(_) => false,
+    }
+}
+
+/// `enabled: true`, also deeper down.
+fn is_on(node: Node<'_>) -> bool {
+    match node.value() {
+        Value::Map(entries) => entries.iter().any(|(key, value)| match value.value() {
+            Value::Scalar(text) => *key == "enabled" && text.eq_ignore_ascii_case("true"),
+            _ => is_on(*value),
+        }),
+        Value::Null | Value::Scalar(_) | Value::List(_) => false,
     }
 }
 

@@ -205,7 +205,8 @@ impl Rule {
         }
     }
 
-    /// As it stands behind `when:`. Only for conditions that are neither [`Rule::Always`] nor [`Rule::Never`].
+    /// As it stands behind `when:`. What never holds is an empty list, which `check` refuses: it stands in comments
+    /// only.
     pub(super) fn yaml(&self) -> Yaml {
         let list = |inner: &[Self]| {
             let items: Vec<Item> = inner.iter().map(|rule| rule.yaml().into()).collect();

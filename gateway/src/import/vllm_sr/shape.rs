@@ -75,6 +75,11 @@ fn check(document: &Document, node: Node<'_>) -> Result<(), ConfigErrors> {
         let message = "no configuration: a mapping is expected".to_owned();
         return Err(document.error(node, message, "for example `version: v0.3`"));
     };
+    if let Some((_, kind)) = entries.iter().find(|(key, _)| *key == "kind") {
+        let message = "a Kubernetes object, not the router's configuration itself".to_owned();
+        let hint = "take out what stands below `config.yaml:` (ConfigMap) or `spec.config`";
+        return Err(document.error(*kind, message, hint));
+    }
     let older = entries.iter().find(|(key, _)| OLDER.contains(key));
     if let Some((key, node)) = older {
         let message = format!("`{key}` at the top level: a configuration from before v0.3");

@@ -1,16 +1,19 @@
 //! Texts as YAML scalars: plain where nothing can be misread, else quoted, or a block of lines.
 
 /// Words that YAML 1.1 or 1.2 takes for something else.
-const RESERVED: [&str; 10] = [
-    "true", "false", "null", "yes", "no", "on", "off", "y", "n", "none",
-];
+const RESERVED: [&str; 9] = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"];
+
+/// Control characters, and the byte order mark, which may not stand inside a file.
+fn is_control(c: char) -> bool {
+    c.is_control() || c == '\u{feff}'
+}
 
 /// A text in one line.
 pub(in crate::import) fn word(text: &str) -> String {
     if is_plain(text) {
         return text.to_owned();
     }
-    let has_control = text.chars().any(char::is_control);
+    let has_control = text.chars().any(is_control);
     // Regular expressions are easier to read without doubled backslashes.
     if !has_control && text.contains(['\\', '"']) {
         return format!("'{}'", text.replace('\'', "''"));
@@ -22,7 +25,7 @@ pub(in crate::import) fn word(text: &str) -> String {
             '\\' => quoted.push_str("\\\\"),
             '\n' => quoted.push_str("\\n"),
             '\t' => quoted.push_str("\\t"),
-            c if c.is_control() => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c if is_control(c) => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
             c => quoted.push(c),
         }
     }
@@ -51,16 +54,14 @@ fn is_plain(text: &str) -> bool {
 /// A long text, or one of several lines, as the head and the lines of a block scalar, not indented; `None` where
 /// one line does.
 pub(super) fn block(text: &str, room: usize) -> Option<Vec<String>> {
-    let clean = |line: &str| {
-        !line.starts_with([' ', '\t']) && !line.chars().any(|c| c.is_control() && c != '\n')
-    };
+    let clean = |line: &str| !line.starts_with([' ', '\t']) && !line.chars().any(is_control);
     if text.contains('\n') {
         let body = text.strip_suffix('\n').unwrap_or(text);
         let usable = !body.is_empty()
             && !body.ends_with('\n')
             && !body.starts_with('\n')
             && body.lines().next().is_some_and(clean)
-            && !body.chars().any(|c| c.is_control() && c != '\n');
+            && !body.chars().any(|c| is_control(c) && c != '\n');
         if !usable {
             return None;
         }
@@ -97,7 +98,7 @@ fn lines_begun(line: &str) -> bool {
 
 /// A text as part of a comment: one line, no control characters.
 pub(in crate::import) fn one_line(text: &str) -> String {
-    text.split(|c: char| c.is_control())
+    text.split(is_control)
         .map(str::trim_end)
         .collect::<Vec<_>>()
         .join(" ")

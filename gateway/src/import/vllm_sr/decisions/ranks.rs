@@ -43,6 +43,11 @@ pub(super) fn rank(
     // The last tier gets the lowest priorities.
     for tier in tiers.into_iter().rev() {
         let untiered = tier <= 0 && strategy != Some("confidence");
+        if let (true, Some(first)) = (tier <= 0, decisions.iter().find(|d| d.tier == tier)) {
+            let why = "decisions without a tier come before all others; among them the strategy decides, even where one \
+                       with a tier matches as well (there, the peer's confidence does)";
+            report.changed(first.node, why);
+        }
         let members: Vec<&mut Decision<'_>> = (decisions.iter_mut())
             .filter(|decision| decision.tier == tier)
             .collect();
