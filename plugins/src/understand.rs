@@ -146,7 +146,6 @@ impl Inspections {
     }
 
     /// Asks about a passage, whose text is `text`; nothing runs before the answer is polled.
-    #[must_use]
     pub fn ask(&self, passage: &Passage, text: &str, question: Question) -> Asked {
         let key = (passage.start(), passage.excerpt);
         let mut asked = self.asked.lock();

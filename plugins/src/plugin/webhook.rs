@@ -40,9 +40,12 @@ const NAME: &str = "webhook";
 pub struct WebhookConfig {
     /// Where it is: `http://` or `https://`.
     pub url: String,
-    /// Headers of the call, such as `authorization`.
+    /// Headers of the call.
     #[serde(default)]
-    pub headers: BTreeMap<String, Secret>,
+    pub headers: BTreeMap<String, String>,
+    /// Headers with secrets, such as `authorization`, by reference.
+    #[serde(default)]
+    pub secret_headers: BTreeMap<String, Secret>,
     /// Whose texts it gets.
     #[serde(default)]
     pub scope: Scope,
@@ -95,7 +98,7 @@ impl BuiltIn for Webhook {
                 .error(format!("{path}.url"), "this is no address of a webhook")
                 .with_hint("write `https://HOST/PATH`");
         }
-        let headers = headers(&config.headers, path, &mut problems);
+        let headers = headers(config, path, &mut problems);
         let conduct = Conduct::build(
             NAME,
             &config.scope,
@@ -126,19 +129,24 @@ impl BuiltIn for Webhook {
     }
 }
 
-fn headers(config: &BTreeMap<String, Secret>, path: &str, problems: &mut Problems) -> HeaderMap {
+fn headers(config: &WebhookConfig, path: &str, problems: &mut Problems) -> HeaderMap {
+    let plain = config
+        .headers
+        .iter()
+        .map(|(name, value)| (name, value.as_str(), "headers"));
+    let secret = config.secret_headers.iter();
+    let secret = secret.map(|(name, value)| (name, value.expose(), "secret_headers"));
     let mut headers = HeaderMap::new();
-    for (name, value) in config {
+    for (name, value, field) in plain.chain(secret) {
         let parsed = HeaderName::try_from(name).ok();
-        let value = HeaderValue::from_str(value.expose()).ok();
-        match (parsed, value) {
+        match (parsed, HeaderValue::from_str(value).ok()) {
             (Some(name), Some(mut value)) => {
-                value.set_sensitive(true);
+                value.set_sensitive(field == "secret_headers");
                 headers.insert(name, value);
             }
             // The value may be a secret: it is not shown.
             _ => {
-                problems.error(format!("{path}.headers.{name}"), "no valid header");
+                problems.error(format!("{path}.{field}.{name}"), "no valid header");
             }
         }
     }

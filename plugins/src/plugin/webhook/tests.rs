@@ -58,7 +58,7 @@ fn ok(body: &Value) -> String {
 
 async fn judge(bytes: String, more: Value) -> (Exchange, Flow, String) {
     let (url, served) = answers(bytes).await;
-    let mut config = json!({"url": url, "headers": {"authorization": "Bearer abc"}});
+    let mut config = json!({"url": url, "headers": {"x-tenant": "abc"}});
     config
         .as_object_mut()
         .unwrap()
@@ -79,7 +79,7 @@ async fn it_gets_the_texts_and_its_word_counts() {
     assert!(matches!(&flow, Flow::Reply(Reply::Completion { text, .. }) if text == "Not here."));
     assert_eq!(exchange.verdicts[0].labels, ["gossip"]);
     assert_eq!(exchange.verdicts[0].score, Some(0.8));
-    assert!(asked.contains("authorization: Bearer abc"), "{asked}");
+    assert!(asked.contains("x-tenant: abc"), "{asked}");
     let body: Value = serde_json::from_str(asked.split_once("\r\n\r\n").unwrap().1).unwrap();
     assert_eq!(
         body["texts"],
