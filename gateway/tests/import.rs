@@ -33,7 +33,7 @@ fn the_policy_goes_to_standard_output_and_the_losses_to_standard_error() {
     let listed = text(&output.stderr);
     assert!(listed.contains("No counterpart, left out (2):"), "{listed}");
     let place =
-        "helm-values.yaml:64: config.routing.decisions[3].plugins[0]: plugin `response_cache`";
+        "helm-values.yaml:69: config.routing.decisions[3].plugins[0]: plugin `response_cache`";
     assert!(listed.contains(place), "{listed}");
 }
 

@@ -164,7 +164,7 @@ fn endpoints(endpoints: &[Endpoint]) -> Map {
         .zip(weights)
         .map(|(endpoint, weight)| -> Item {
             match weight {
-                1 => Yaml::from(text(&endpoint.address)).into(),
+                1 => text(&endpoint.address).into(),
                 _ => Map::flow()
                     .with("address", text(&endpoint.address))
                     .with("weight", weight)

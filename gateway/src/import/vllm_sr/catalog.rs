@@ -300,6 +300,16 @@ impl Catalog {
             let at = fields.get("reasoning_family").unwrap_or(fields.node);
             report.dropped(at, format!("the reasoning family `{name}` is not declared"));
         }
+        let hosted = || {
+            let mut backends = fields.list("backend_refs").into_iter();
+            backends.any(|node| Fields::of(node, report).text("provider") == Some("openai"))
+        };
+        if known.is_some_and(|(_, switch, _)| *switch == Switch::TemplateEffort) && hosted() {
+            let at = fields.get("reasoning_family").unwrap_or(fields.node);
+            let why = "the effort goes into chat_template_kwargs; for the provider openai the router writes it at the top \
+                       level: for that, declare a family of the type top_level_reasoning_effort";
+            report.changed(at, why);
+        }
         known.map(|(name, switch, _)| (name.clone(), *switch))
     }
 }

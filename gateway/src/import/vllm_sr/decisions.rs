@@ -103,6 +103,10 @@ impl Decisions {
         }
         let ranked = ranks::rank(&mut decisions, strategy, report);
         let hidden = hidden(&decisions, report);
+        for decision in decisions.iter_mut().filter(|d| hidden.contains(d.name)) {
+            let why = "Never taken: another one of the same priority matches every request too.";
+            decision.above.push(why.to_owned());
+        }
         let live = |d: &Decision<'_>| d.rule != Rule::Never && !hidden.contains(d.name);
         Self {
             catches_all: (decisions.iter())

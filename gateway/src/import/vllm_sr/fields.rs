@@ -81,6 +81,22 @@ impl<'d, 'r> Fields<'d, 'r> {
             .collect()
     }
 
+    /// A list of examples: none of them empty, none twice.
+    pub(super) fn examples(&self, key: &str) -> Vec<&'d str> {
+        let mut all: Vec<&str> = Vec::new();
+        for word in self.words(key) {
+            if !word.trim().is_empty() && !all.contains(&word.trim()) {
+                all.push(word.trim());
+            }
+        }
+        all
+    }
+
+    /// A share from 0 to 1; what lies outside is moved to the nearer end, which decides the same.
+    pub(super) fn share(&self, key: &str) -> Option<f64> {
+        self.number(key).map(|share| share.clamp(0.0, 1.0))
+    }
+
     /// A text that is not empty.
     pub(super) fn text(&self, key: &str) -> Option<&'d str> {
         let text = self.scalar(self.get(key)?)?;

@@ -229,7 +229,7 @@ impl Global {
             return;
         };
         let threshold = |fields: Option<Fields<'_, '_>>, into: &mut f64| {
-            let given = fields.and_then(|f| f.number("threshold"));
+            let given = fields.and_then(|f| f.share("threshold"));
             *into = given.filter(|t| *t > 0.0).unwrap_or(*into);
         };
         let classifier = modules.fields("classifier");

@@ -34,7 +34,7 @@ pub(super) fn embeddings(
             signals.without("embedding", *node, &why, report);
             continue;
         }
-        let examples = fields.words("candidates");
+        let examples = fields.examples("candidates");
         if examples.is_empty() {
             signals.without("embedding", *node, "it has no candidates", report);
             continue;
@@ -42,7 +42,7 @@ pub(super) fn embeddings(
         let mean = fields.text("aggregation_method") == Some("mean");
         let map = Map::block()
             .with("name", text(name))
-            .maybe("threshold", fields.number("threshold"))
+            .maybe("threshold", fields.share("threshold"))
             .maybe("aggregate", mean.then_some("mean"))
             .with("examples", texts(&examples));
         fields.skip(&["model"]);
@@ -110,7 +110,7 @@ pub(super) fn jailbreak(
             fields.words("jailbreak_patterns"),
             fields.words("benign_patterns"),
         ];
-        let given = fields.number("threshold").filter(|t| *t > 0.0);
+        let given = fields.share("threshold").filter(|t| *t > 0.0);
         let threshold = if method.eq_ignore_ascii_case("contrastive") {
             let why = format!(
                 "`{name}`: the classifier judges, with its own threshold, not the similarity to jailbreak_patterns"
@@ -145,7 +145,7 @@ pub(super) fn pii(signals: &mut Signals, nodes: &[Node<'_>], global: &Global, re
         let Some(name) = name(&fields, report) else {
             continue;
         };
-        let threshold = fields.number("threshold").filter(|t| *t > 0.0);
+        let threshold = fields.share("threshold").filter(|t| *t > 0.0);
         let map = Map::flow()
             .with("name", text(name))
             .with("allow", allowed(&fields, name, report))

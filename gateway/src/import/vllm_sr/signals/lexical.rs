@@ -84,7 +84,7 @@ pub(super) fn languages(signals: &mut Signals, nodes: &[Node<'_>], report: &Repo
                 .with("codes", texts(&[name]))
                 .maybe(
                     "min_confidence",
-                    fields.number("threshold").filter(|t| *t > 0.0),
+                    fields.share("threshold").filter(|t| *t > 0.0),
                 );
             let item = item(map, fields.text("description"));
             signals.add("languages", "language", name, item);

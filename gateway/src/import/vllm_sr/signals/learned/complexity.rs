@@ -30,6 +30,10 @@ pub(in crate::import::vllm_sr::signals) fn complexity(
         let easy = candidates(&fields, "easy", report);
         let composer = fields.get("composer");
         fields.finish();
+        report.changed(
+            *node,
+            format!("`{name}`: a difficulty is no margin; the limits are a guess, (1 + margin) / 2: try them with `explain`"),
+        );
         let levels = ["hard", "medium", "easy"]
             .map(|level| (level, format!("{name}:{level}")))
             .into_iter()
@@ -57,12 +61,13 @@ fn candidates<'d>(fields: &Fields<'d, '_>, key: &str, report: &Report) -> Vec<&'
     if let Some(images) = side.get("image_candidates") {
         report.dropped(images, "no signal looks at images");
     }
-    let words = side.words("candidates");
+    let words = side.examples("candidates");
     side.finish();
     words
 }
 
-/// Our difficulty is the margin, moved from -1..1 to 0..1.
+/// Our difficulty grows with the margin, 0.5 being the middle of both; how fast depends on the examples. A guess: the
+/// margin moved from -1..1 to 0..1.
 fn limits(level: &str, threshold: f64) -> (Option<f64>, Option<f64>) {
     let round = |number: f64| (number * 1e4).round() / 1e4;
     let (upper, lower) = (round(0.5 + threshold / 2.0), round(0.5 - threshold / 2.0));
