@@ -61,7 +61,14 @@ fn an_imported_policy_passes_the_check_and_decides() {
         "{said}"
     );
 
-    let explained = commutator(&["explain", "--policy", policy, "please debug this"]);
+    let explained = commutator(&[
+        "explain",
+        "--policy",
+        policy,
+        "--model",
+        "auto",
+        "please debug this",
+    ]);
     let trace = text(&explained.stdout);
     assert!(explained.status.success(), "{}", text(&explained.stderr));
     assert!(trace.contains("second"), "{trace}");
