@@ -57,6 +57,7 @@ async fn a_violation_stops_a_silent_frontend(#[case] protocol: &str) {
 async fn nothing_leaves_before_the_verdict() {
     let stage = Stage::top(GUARDS).await;
     stage.frontend().set_pace(Pace {
+        inter_token: Duration::from_millis(20),
         tokens: 100_000,
         ..Pace::default()
     });
