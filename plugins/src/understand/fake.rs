@@ -57,6 +57,14 @@ impl Understand for FakeUnderstanding {
         (share >= 0.01).then_some(0.9)
     }
 
+    fn domains(&self) -> Vec<String> {
+        let named = self.subjects.iter().map(|(_, label, _)| *label);
+        let mut all: Vec<String> = named.chain(["other", "none"]).map(str::to_owned).collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+
     fn pii_types(&self) -> Vec<String> {
         self.pii
             .iter()
