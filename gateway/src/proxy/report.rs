@@ -7,9 +7,9 @@ use commutator_plugins::sse::Usage;
 use pingora::Error;
 use pingora::proxy::Session;
 
-use super::{Gateway, guards};
 use super::ctx::Ctx;
 use super::responder::Seen;
+use super::{Gateway, guards};
 use crate::telemetry::access_log::Entry;
 use crate::telemetry::metrics::OTHER;
 
