@@ -45,6 +45,7 @@ impl Policy {
         let signals = self.evaluate(exchange, trace.as_deref_mut()).await;
         let decided = self.decide(&signals, exchange.automatic);
         exchange.matched = signals.matched();
+        exchange.category = signals::category(exchange, &signals);
         if let Some(trace) = trace.as_deref_mut() {
             self.explain(&signals, &decided, exchange.automatic, trace);
         }

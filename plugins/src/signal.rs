@@ -220,3 +220,6 @@ signals! {
     /// Personal data and secrets in the request's texts. Asks a model.
     pii, pii "pii" => pii::PiiConfig, Pii;
 }
+
+#[cfg(test)]
+mod tests;

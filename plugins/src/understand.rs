@@ -210,7 +210,10 @@ impl Inspections {
     pub fn answered(&self) -> Vec<Answered> {
         let mut all: Vec<(Asked, Answered)> = Vec::new();
         for entry in self.asked.lock().iter() {
-            match all.iter_mut().find(|(asked, _)| asked.ptr_eq(&entry.answer)) {
+            match all
+                .iter_mut()
+                .find(|(asked, _)| asked.ptr_eq(&entry.answer))
+            {
                 Some((_, answered)) => answered.questions.push(entry.question),
                 None => all.push((
                     entry.answer.clone(),

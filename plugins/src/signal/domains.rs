@@ -249,7 +249,11 @@ impl Signal for Domains {
     async fn evaluate(&self, exchange: &Exchange) -> Result<Vec<Match>, SignalError> {
         let found = ask::about_last_user(exchange, Question::Domain).await?;
         let Some(inspection) = found else {
-            return Ok(self.rules.iter().map(|rule| ask::silent(&rule.name)).collect());
+            return Ok(self
+                .rules
+                .iter()
+                .map(|rule| ask::silent(&rule.name))
+                .collect());
         };
         let scores = inspection.domain.as_deref().unwrap_or_default();
         if scores.is_empty() {

@@ -172,7 +172,10 @@ impl Signal for Embeddings {
             let silent = self.rules.iter().map(|rule| ask::silent(&rule.name));
             return Ok(silent.collect());
         };
-        self.rules.iter().map(|rule| rule.outcome(&vector)).collect()
+        self.rules
+            .iter()
+            .map(|rule| rule.outcome(&vector))
+            .collect()
     }
 }
 

@@ -70,7 +70,9 @@ pub(super) fn build(
         if rule.deny.as_ref().is_some_and(Vec::is_empty) {
             problems
                 .error(format!("{path}.deny"), "no type counts: nothing can match")
-                .with_hint("leave it out for the sensitive types, or say which do not count with `allow`");
+                .with_hint(
+                    "leave it out for the sensitive types, or say which do not count with `allow`",
+                );
         }
         compiled.push(Rule {
             name: rule.name.as_str().into(),
@@ -121,7 +123,10 @@ fn detail(pieces: &[(&Passage, &Piece)]) -> String {
         .map(|(passage, piece)| {
             let (start, end) = (piece.range.start, piece.range.end);
             let place = ask::place(passage);
-            format!("{} {:.4} at {start}..{end} of {place}", piece.label, piece.score)
+            format!(
+                "{} {:.4} at {start}..{end} of {place}",
+                piece.label, piece.score
+            )
         })
         .collect();
     match pieces.len().saturating_sub(LISTED) {

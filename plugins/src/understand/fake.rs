@@ -74,6 +74,20 @@ impl Understand for FakeUnderstanding {
 }
 
 impl FakeUnderstanding {
+    /// Another one that says the same, and was not asked yet.
+    #[must_use]
+    pub fn like(&self) -> Self {
+        Self {
+            subjects: self.subjects.clone(),
+            attacks: self.attacks.clone(),
+            pii: self.pii.clone(),
+            directions: self.directions.clone(),
+            failure: self.failure.clone(),
+            delay: self.delay,
+            calls: Mutex::default(),
+        }
+    }
+
     fn domain(&self, text: &str) -> Vec<Score> {
         let found = self.subjects.iter().find(|(word, ..)| text.contains(word));
         let (label, score) = found.map_or(("other", 1.0), |(_, label, score)| (*label, *score));
