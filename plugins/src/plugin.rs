@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod compliance;
+pub mod deny_list;
 pub mod fixed_answer;
 pub mod headers;
 pub mod jailbreak;
@@ -9,6 +10,7 @@ pub mod pii;
 pub mod reasoning;
 pub mod request_params;
 pub mod system_prompt;
+pub mod webhook;
 
 use async_trait::async_trait;
 use bytes::Bytes;
