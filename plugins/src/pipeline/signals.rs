@@ -8,12 +8,10 @@ use futures::FutureExt;
 use futures::future::join_all;
 
 use crate::exchange::Exchange;
-use crate::passage::last_user;
 use crate::policy::rule::Rule;
 use crate::policy::trace::{DecisionTrace, NodeTrace, SignalTrace};
 use crate::policy::{Decided, Decision, Outcome, Policy, Signals, Strategy, Trace};
 use crate::signal::{Cost, Match, Signal, SignalError, SignalKind};
-use crate::understand::Question;
 
 /// What a client learns about a signal that failed.
 pub(crate) const SIGNAL_SKIPPED: &str = "signal_skipped";
@@ -156,20 +154,6 @@ impl Policy {
         };
         format!("{by} of `{}`{keeps}", other.name)
     }
-}
-
-/// From this probability on a subject is the request's category, even if no rule is about it.
-const SURE: f32 = 0.5;
-
-/// The subject of the request: the most probable one, where domains were classified and either the model is sure of it
-/// or a rule matched.
-pub(super) fn category(exchange: &Exchange, signals: &Signals) -> Option<String> {
-    let rules = signals.get(SignalKind::Domain)?;
-    let passage = last_user(exchange)?;
-    let inspection = exchange.inspections.known(&passage, Question::Domain)?;
-    let best = inspection.domain.as_ref()?.first()?;
-    let counts = best.score >= SURE || rules.iter().any(|rule| rule.matched);
-    counts.then(|| best.label.clone())
 }
 
 fn skipped(kind: SignalKind) -> SignalTrace {

@@ -172,25 +172,10 @@ async fn each_kind_decides_and_names_what_matched() {
 #[tokio::test]
 async fn the_category_is_the_most_probable_subject() {
     let (policy, _) = fresh(config(), fake()).await;
-    for (text, category) in [
-        ("a sum", Some("math")),
-        // Below a half, but a rule matched: on the second most probable one.
-        ("perhaps", Some("other")),
-        ("nothing", Some("other")),
-    ] {
+    for (text, category) in [("a sum", Some("math")), ("perhaps", Some("other"))] {
         let exchange = run(&policy, text, None).await;
         assert_eq!(exchange.category.as_deref(), category, "{text}");
     }
-    let unsure = FakeUnderstanding {
-        subjects: vec![("maybe", "math", 0.49), ("maybe", "law", 0.3)],
-        ..fake()
-    };
-    let mut config = config();
-    config["signals"]["domains"] = json!([{"name": "math"}, {"name": "law"}]);
-    let (policy, _) = fresh(config, unsure).await;
-    // 0.51 for another one: sure enough.
-    let exchange = run(&policy, "maybe", None).await;
-    assert_eq!(exchange.category.as_deref(), Some("other"));
 }
 
 #[tokio::test]

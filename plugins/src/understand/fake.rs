@@ -90,6 +90,7 @@ impl FakeUnderstanding {
             subjects: self.subjects.clone(),
             attacks: self.attacks.clone(),
             pii: self.pii.clone(),
+            ruled: self.ruled.clone(),
             directions: self.directions.clone(),
             failure: self.failure.clone(),
             delay: self.delay,

@@ -147,7 +147,7 @@ fn plugin(f: &mut fmt::Formatter<'_>, plugin: &PluginTrace) -> fmt::Result {
     (plugin.changes.iter()).try_for_each(|change| writeln!(f, "    {change}"))
 }
 
-fn model(f: &mut fmt::Formatter<'_>, model: &ModelTrace) -> fmt::Result {
+fn loaded(f: &mut fmt::Formatter<'_>, model: &ModelTrace) -> fmt::Result {
     let ModelTrace {
         question,
         model,

@@ -3,7 +3,6 @@
 use commutator_models::ModelError;
 use serde_json::{Value, json};
 
-use super::*;
 use crate::signal::SignalKind;
 use crate::signal::testing::{ask, build, matched, user};
 use crate::understand::fake::FakeUnderstanding;

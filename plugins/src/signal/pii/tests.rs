@@ -3,7 +3,6 @@
 use commutator_models::ModelError;
 use serde_json::{Value, json};
 
-use super::*;
 use crate::signal::SignalKind;
 use crate::signal::testing::{ask, build, exchange, matched, user};
 use crate::understand::fake::FakeUnderstanding;
@@ -95,5 +94,11 @@ fn mistakes() {
         json!([{"name": "a", "deny": ["US_SNN"], "threshold": 3}, {"name": "b", "deny": [], "scope": []},
             {"name": "c", "allow": ["GPE"], "deny": ["PERSON"]}]),
     );
-    insta::assert_snapshot!(problems, @"");
+    insta::assert_snapshot!(problems, @r"
+    error: [0].deny[0]: unknown type `US_SNN` (did you mean `US_SSN`?)
+    error: [0].threshold: a probability lies between 0 and 1
+    error: [1].scope: nobody's texts are looked at (leave it out for all but the application's own instructions)
+    error: [1].deny: no type counts: nothing can match (leave it out for the sensitive types, or say which do not count with `allow`)
+    error: [2].allow: `allow` and `deny` contradict each other (`deny` lists the types that count, `allow` those that do not)
+    ");
 }

@@ -72,7 +72,17 @@ fn fake() -> FakeUnderstanding {
 #[tokio::test]
 async fn each_text_has_its_place_its_answers_and_no_words() {
     let trace = trace(fake(), false).await;
-    insta::assert_snapshot!(trace, @"");
+    insta::assert_snapshot!(trace, @r"
+    : no model (named)
+    decision: none ()
+    texts:
+      messages[1].content (user): domain, pii; 1 window, 0 us (normalize 0, rules 0, tokenize 0, queue 0, compute 0)
+        domain math 0.7500, other 0.2500
+        PERSON 0.8000 at 0..3
+      messages[0].content (tool): jailbreak, pii; 1 window, 0 us (normalize 0, rules 0, tokenize 0, queue 0, compute 0)
+        jailbreak 0.9000
+      messages[0].content (tool): domain; the answer did not come in time
+    ");
     let json = serde_json::to_string(&trace).unwrap();
     assert!(
         !json.contains("Bluebird") && !json.contains("Ada"),
