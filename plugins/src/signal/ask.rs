@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use futures::future::try_join_all;
-
 use crate::exchange::Exchange;
 use crate::passage::{Passage, Scope, Speaker, last_user, passages};
 use crate::problem::Problems;
-use crate::understand::{Inspection, Question};
+use crate::understand::{Inspection, Question, all};
 
 use super::{Match, SignalError};
 
@@ -45,7 +43,7 @@ pub(super) async fn about_all(
         exchange.inspections.ask(passage, &text, question)
     };
     let asked: Vec<_> = passages.iter().map(ask).collect();
-    let answers = try_join_all(asked).await?;
+    let answers = all(asked).await?;
     Ok(passages.into_iter().zip(answers).collect())
 }
 
