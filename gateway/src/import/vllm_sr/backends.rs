@@ -123,23 +123,41 @@ impl Clusters {
     }
 }
 
+/// The first name of a cluster with TLS whose endpoints have several: one certificate has to do for all of them.
+fn several_names(set: &Set) -> Option<String> {
+    let host = |endpoint: &Endpoint| {
+        endpoint
+            .address
+            .rsplit_once(':')
+            .map(|(host, _)| host.to_owned())
+    };
+    let mut hosts: Vec<String> = set.endpoints.iter().filter_map(host).collect();
+    hosts.dedup();
+    (set.tls && hosts.len() > 1).then(|| hosts.swap_remove(0))
+}
+
 fn cluster(name: &str, set: &Set) -> Item {
     let mut map = Map::block()
         .with("name", text(name))
         .with("endpoints", endpoints(&set.endpoints));
+    let several = several_names(set);
     if set.tls {
-        map.push("tls", Map::flow());
+        let tls = Map::flow().maybe("server_name", several.as_deref().map(text));
+        map.push("tls", tls);
     }
     map.extend(set.reliability.clone());
     let is_placeholder = matches!(set.endpoints.as_slice(), [only] if only.address == PLACEHOLDER)
         && name == "unknown";
     Item {
-        above: match is_placeholder {
-            true => vec![
-                "The source does not say where these models are: write the address here."
+        above: match (is_placeholder, several) {
+            (true, _) => vec![
+                "The source does not say where these models are: write the address here.".to_owned(),
+            ],
+            (false, Some(_)) => vec![
+                "The endpoints have several names: their certificates must all be for `server_name`."
                     .to_owned(),
             ],
-            false => Vec::new(),
+            (false, None) => Vec::new(),
         },
         ..Item::from(map)
     }

@@ -52,16 +52,25 @@ fn keyword(signals: &mut Signals, name: &str, fields: &Fields<'_, '_>, report: &
         "NOR" => "none",
         _ => "any",
     };
-    if words.is_empty() {
+    // An empty word is in every text.
+    let everywhere = words.iter().any(|word| word.trim().is_empty());
+    let words: Vec<_> = words
+        .into_iter()
+        .filter(|word| !word.trim().is_empty())
+        .collect();
+    let becomes = match (key, everywhere) {
+        ("any", true) => Some(Rule::Always),
+        ("none", true) => Some(Rule::Never),
+        _ if !words.is_empty() => None,
         // All and none of no words hold always, one of them never.
-        let becomes = match key {
-            "any" => Rule::Never,
-            _ => Rule::Always,
-        };
+        ("any", false) => Some(Rule::Never),
+        _ => Some(Rule::Always),
+    };
+    if let Some(becomes) = becomes {
         signals.set("keyword", name, Ok(becomes));
         report.note(
             fields.node,
-            format!("`{name}` has no keywords and was left out"),
+            format!("`{name}` has no keywords, or an empty one, and was left out"),
         );
         return;
     }
