@@ -8,8 +8,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use commutator_models::ModelError;
 use commutator_models::understand::Understanding;
-use futures::FutureExt;
 use futures::future::{BoxFuture, Shared};
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use parking_lot::Mutex;
 
 pub use commutator_models::understand::{Attack, Finding as Piece, FoundBy, Inspection, Question};
@@ -184,6 +184,19 @@ impl Inspections {
         }
         all
     }
+}
+
+/// How many texts of one request are with the models at the same time: a request with thousands must not fill the
+/// queue for all others.
+const AT_ONCE: usize = 32;
+
+/// The answers, in order.
+///
+/// # Errors
+/// The first failure.
+pub async fn all(asked: Vec<Asked>) -> Result<Vec<Arc<Inspection>>, ModelError> {
+    let answers = futures::stream::iter(asked).buffered(AT_ONCE);
+    answers.try_collect().await
 }
 
 fn answer(

@@ -207,6 +207,7 @@ impl Gateway {
             .own_reply(session, ctx, &responder.exchange, &reply)
             .await;
         ctx.record.client_gone = sent.is_err();
+        ctx.record.stopped = true;
         true
     }
 
