@@ -23,9 +23,10 @@ MAIL = "jane.roe@example.org"
 
 @pytest.fixture(scope="module")
 def overlapping(understood: DynamoCluster) -> Iterator[Gateway]:
-    """Both guards think while Dynamo works."""
+    """Both guards think while Dynamo works. Names of persons are up to the model, numbers to rules."""
     beside = {"mode": "overlap"}
-    policy = guarded_policy(understood.addresses(), {"pii": beside, "jailbreak": beside})
+    pii = {**beside, "deny": ["PERSON", "US_SSN"]}
+    policy = guarded_policy(understood.addresses(), {"pii": pii, "jailbreak": beside})
     with Gateway(policy) as gateway:
         wait_serving(gateway, "general")
         yield gateway
@@ -51,7 +52,7 @@ def test_overlap_stops_the_frontend(
     overlapping: Gateway, understood: DynamoCluster, guard: str, streamed: bool
 ) -> None:
     """The client gets nothing of the answer that the worker has begun, and the worker is freed."""
-    trouble = {"pii": SSN_PROMPT, "jailbreak": HACK_PROMPT}[guard]
+    trouble = {"pii": "My name is Margaret Johnson", "jailbreak": HACK_PROMPT}[guard]
     # Long enough that Dynamo has the request before the guards have made up their minds.
     prompt = fresh(f"{filler(3000)} {trouble}.")
     request_id = new_request_id("overlap")
@@ -86,6 +87,26 @@ def test_overlap_stops_the_frontend(
     assert any(verdict["overlapped"] for verdict in line["verdicts"])
     assert overlapping.metrics().total(WASTED) == wasted + 1
     assert overlapping.metrics().total(WASTED, guard=guard) >= 1
+
+
+def test_overlap_with_a_rule_that_knows_at_once(
+    overlapping: Gateway, understood: DynamoCluster
+) -> None:
+    """However far the request has come, nothing of an answer reaches the client."""
+    request_id = new_request_id("overlap")
+    answer = chat(
+        overlapping.url,
+        fresh(SSN_PROMPT),
+        "general",
+        headers={"x-request-id": request_id},
+        max_tokens=LONG,
+    )
+    assert answer.headers["x-vsr-response-path"] == "blocked"
+    assert answer.headers["x-vsr-pii-types"] == "B-US_SSN"
+    assert answer.json()["choices"][0]["finish_reason"] == "content_filter"
+    running = "dynamo_frontend_inflight_requests"
+    wait_until(lambda: understood.total(running, model="mock-a") == 0, "the worker is free", 8)
+    assert overlapping.logged(request_id)["response_path"] == "blocked"
 
 
 def test_overlap_lets_a_harmless_stream_through(
