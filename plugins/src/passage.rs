@@ -40,6 +40,7 @@ impl From<Role> for Speaker {
 /// Whose texts are looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
+#[schemars(rename = "Speakers")]
 pub struct Scope(pub Vec<Speaker>);
 
 impl Default for Scope {
@@ -169,6 +170,7 @@ pub fn passages(exchange: &Exchange, scope: &Scope) -> Vec<Passage> {
         })
         .filter(|passage| scope.contains(passage.speaker))
         .collect();
+    all.extend(aside(exchange, scope));
     // Empty strings need no model.
     all.retain(|passage| passage.parts.iter().any(|part| part.len() > 2));
     if scope.contains(Speaker::Tools) {
@@ -194,6 +196,36 @@ pub fn last_user(exchange: &Exchange) -> Option<Passage> {
     })
 }
 
+/// Texts in fields that few requests have: names of speakers, a completion's end, a predicted answer.
+fn aside(exchange: &Exchange, scope: &Scope) -> Vec<Passage> {
+    let root = exchange.body.document().root();
+    let mut all = Vec::new();
+    let mut add = |speaker: Speaker, value: Value<'_>| {
+        let mut parts = Vec::new();
+        strings(value, &mut parts);
+        if scope.contains(speaker) && !parts.is_empty() {
+            all.push(Passage {
+                speaker,
+                parts,
+                index: None,
+                last_user: false,
+                excerpt: false,
+            });
+        }
+    };
+    let messages = root.get("messages").into_iter().flat_map(|all| all.items());
+    for (message, turn) in messages.zip(&exchange.conversation.turns) {
+        if let Some(name) = message.get("name") {
+            add(turn.role.into(), name);
+        }
+    }
+    let prediction = root.get("prediction").and_then(|p| p.get("content"));
+    for value in root.get("suffix").into_iter().chain(prediction) {
+        add(Speaker::User, value);
+    }
+    all
+}
+
 /// What a schema's strings of these names say is for machines.
 const NO_PROSE: [&str; 6] = ["type", "format", "$ref", "$schema", "pattern", "$id"];
 
@@ -202,8 +234,16 @@ fn tools(exchange: &Exchange) -> Vec<Passage> {
     let lists = ["tools", "functions"]
         .into_iter()
         .filter_map(|name| root.get(name));
+    // Schemas and what templates are told reach the model as well.
+    let others = [
+        "response_format",
+        "chat_template_kwargs",
+        "text",
+        "guided_json",
+    ];
+    let others = others.into_iter().filter_map(|name| root.get(name));
     let mut all = Vec::new();
-    for tool in lists.flat_map(|list| list.items()) {
+    for tool in lists.flat_map(|list| list.items()).chain(others) {
         let mut parts = Vec::new();
         strings(tool, &mut parts);
         if !parts.is_empty() {

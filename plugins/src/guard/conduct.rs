@@ -24,7 +24,7 @@ pub enum Mode {
     Overlap,
 }
 
-/// What happens when a guard cannot tell: an engine that is overloaded or gone, a deadline.
+/// What happens when a guard cannot tell: an engine that is overloaded or gone, a deadline, a prompt of token ids.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnError {

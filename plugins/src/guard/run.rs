@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use commutator_models::ModelError;
@@ -12,7 +13,7 @@ use futures::future::BoxFuture;
 use crate::exchange::Exchange;
 use crate::finding::Finding;
 use crate::json::quote;
-use crate::passage::{Passage, passages};
+use crate::passage::{Passage, Speaker, passages};
 use crate::plugin::{Flow, PluginError};
 use crate::understand::Inspection;
 
@@ -27,6 +28,9 @@ pub enum GuardError {
     /// What it asks refused the work.
     #[error("overloaded")]
     Overloaded,
+    /// The prompt is a list of token ids, which only the model's own tokenizer can read.
+    #[error("the prompt consists of token ids")]
+    Unreadable,
     /// What it asks failed or is gone. The text may name things, never a prompt.
     #[error("{0}")]
     Unavailable(String),
@@ -37,6 +41,7 @@ impl GuardError {
         match self {
             Self::Deadline => "deadline",
             Self::Overloaded => "overloaded",
+            Self::Unreadable => "unreadable",
             Self::Unavailable(_) => "unavailable",
         }
     }
@@ -123,9 +128,13 @@ pub async fn run<J: Judge>(judge: &Arc<J>, exchange: &mut Exchange) -> Result<Fl
     let conduct = judge.conduct();
     let passages = passages(exchange, &conduct.scope);
     let started = Instant::now();
+    let unreadable = exchange.conversation.token_ids > 0 && conduct.scope.contains(Speaker::User);
     let work = judge.find(exchange, &passages);
     let timeout = conduct.timeout;
     let work = async move {
+        if unreadable {
+            return Err(GuardError::Unreadable);
+        }
         let guarded = AssertUnwindSafe(work).catch_unwind();
         match tokio::time::timeout(timeout, guarded).await {
             Ok(Ok(found)) => found,
@@ -133,8 +142,19 @@ pub async fn run<J: Judge>(judge: &Arc<J>, exchange: &mut Exchange) -> Result<Fl
             Err(_) => Err(GuardError::Deadline),
         }
     };
-    match conduct.mode {
-        Mode::Before => {
+    let mut work = work.boxed();
+    // What rules say, or models have said before, is there at once: no frontend needs to begin.
+    let at_once = futures::poll!(&mut work);
+    match (conduct.mode, at_once) {
+        (_, Poll::Ready(found)) => conclude(
+            &**judge,
+            exchange,
+            &passages,
+            found,
+            started.elapsed(),
+            false,
+        ),
+        (Mode::Before, Poll::Pending) => {
             let found = work.await;
             conclude(
                 &**judge,
@@ -145,7 +165,7 @@ pub async fn run<J: Judge>(judge: &Arc<J>, exchange: &mut Exchange) -> Result<Fl
                 false,
             )
         }
-        Mode::Overlap => {
+        (Mode::Overlap, Poll::Pending) => {
             let judge = Arc::clone(judge);
             let thought = async move {
                 let found = work.await;

@@ -214,9 +214,10 @@ async fn what_happens_without_a_verdict_is_said_by_the_policy() {
                 let guard = json!({"on_error": on_error, "timeout": "2s", "mode": mode});
                 let (policy, _) = attached(json!([{"pii": guard}]), fake).await;
                 let (mut exchange, flow) = run_chat(&policy, "Hello").await;
-                let flow = match mode {
-                    "overlap" => exchange.conclude().await,
-                    _ => flow,
+                // What fails at once does so before a frontend begins.
+                let flow = match flow {
+                    Flow::Continue => exchange.conclude().await,
+                    stopped => stopped,
                 };
                 assert_eq!(says(&flow), end, "{word} {mode}");
                 let verdict = &exchange.verdicts[0];
@@ -397,4 +398,31 @@ proptest! {
         let expected = format!("{before}[PERSON]{after}");
         prop_assert_eq!(seen["messages"][0]["content"].as_str(), Some(expected.as_str()));
     }
+}
+
+/// Token ids are a text that nobody here can read.
+#[tokio::test]
+async fn token_ids_are_not_clean() {
+    for (on_error, end) in [("deny", "guard_unavailable"), ("allow", "continue")] {
+        let (policy, _) = attached(json!([{"pii": {"on_error": on_error}}]), fake()).await;
+        for prompt in [json!([1, 2, 3]), json!([[1, 2], [3]])] {
+            let body = json!({"model": "m", "prompt": prompt}).to_string();
+            let head = RequestHead::default();
+            let mut exchange = policy
+                .begin("id".into(), head, Api::Completions, body.into())
+                .unwrap();
+            let flow = policy.run(&mut exchange, &World, None).await.unwrap();
+            assert_eq!(says(&flow), end);
+            assert_eq!(exchange.verdicts[0].failure, Some("unreadable"));
+        }
+    }
+}
+
+/// A verdict that is there at once stops the request before a frontend begins.
+#[tokio::test]
+async fn what_is_known_already_does_not_overlap() {
+    let (policy, _) = attached(json!([{"pii": {"mode": "overlap"}}]), fake()).await;
+    let (exchange, flow) = run_chat(&policy, "4711").await;
+    assert_eq!(says(&flow), "content_filter");
+    assert!(!exchange.verdicts[0].overlapped && exchange.thoughts.is_empty());
 }

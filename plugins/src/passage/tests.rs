@@ -94,3 +94,23 @@ fn the_last_user_turn_of_a_long_prompt_is_an_excerpt() {
     assert!(!passage.excerpt);
     assert_eq!(passage, passages(&short, &Scope::default()).remove(0));
 }
+
+#[test]
+fn texts_in_rare_fields_are_read_too() {
+    let body = json!({"messages": [{"role": "user", "name": "Ana", "content": "Hi"}], "suffix": "the end",
+        "prediction": {"type": "content", "content": [{"type": "text", "text": "I guess"}]},
+        "response_format": {"type": "json_schema", "json_schema": {"name": "s", "description": "Of Ana"}},
+        "chat_template_kwargs": {"greeting": "Dear Ana", "enable_thinking": true}});
+    let user = read(Api::ChatCompletions, &body, &[Speaker::User]);
+    let user: Vec<&str> = user.iter().map(|(_, text)| text.as_str()).collect();
+    assert_eq!(user, ["Hi", "Ana", "the end", "I guess"]);
+    let tools = read(Api::ChatCompletions, &body, &[Speaker::Tools]);
+    assert!(
+        tools.iter().any(|(_, text)| text.contains("Of Ana")),
+        "{tools:?}"
+    );
+    assert!(
+        tools.iter().any(|(_, text)| text == "Dear Ana"),
+        "{tools:?}"
+    );
+}
