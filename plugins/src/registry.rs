@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{ModelConfig, ReasoningFamily};
 use crate::plugin::Plugin;
+use crate::plugin::answers::Answers;
 use crate::plugin::fixed_answer::FixedAnswer;
 use crate::plugin::headers::Headers;
 use crate::plugin::jailbreak::Jailbreak;
@@ -92,6 +93,8 @@ plugins! {
     pii => Pii,
     /// Stops prompts that attack the model.
     jailbreak => Jailbreak,
+    /// Guards what the model says.
+    answers => Answers,
     /// Adds a system prompt, or changes the client's.
     system_prompt => SystemPrompt,
     /// Switches the model's reasoning on or off, and says how much of it.

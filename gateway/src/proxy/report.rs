@@ -9,6 +9,7 @@ use pingora::proxy::Session;
 
 use super::{Gateway, guards};
 use super::ctx::Ctx;
+use super::fail::GUARD_STOPPED;
 use super::responder::Seen;
 use crate::telemetry::access_log::Entry;
 use crate::telemetry::metrics::OTHER;
@@ -21,6 +22,8 @@ impl Gateway {
         let written = session.response_written().map(|head| head.status.as_u16());
         let status = written.unwrap_or(CLIENT_GONE);
         let flight = ctx.flight.take();
+        // A guard's end is an end, unless it tells of an error.
+        let error = error.filter(|e| *e.etype() != GUARD_STOPPED || ctx.record.code.is_some());
         let mut seen = Seen::default();
         let mut ttft = None;
         if let Some(flight) = &flight {
@@ -32,9 +35,14 @@ impl Gateway {
             // What was noted at take-off, and what came later.
             ctx.record.verdicts = std::mem::take(&mut responder.exchange.verdicts);
             ctx.record.findings = std::mem::take(&mut responder.exchange.findings);
-            ctx.record
-                .response_path
-                .get_or_insert(ResponsePath::Upstream);
+            if let Some(refused) = responder.refused.take() {
+                self.count_error(ctx, &refused);
+            }
+            let path = match guards::stopped_answer(&ctx.record.verdicts) {
+                true => ResponsePath::Blocked,
+                false => ResponsePath::Upstream,
+            };
+            ctx.record.response_path.get_or_insert(path);
             if let (Some(kind), Some(picked)) = (seen.stream_error, &flight.picked) {
                 let cluster = flight.cluster.config().name.as_str();
                 self.metrics

@@ -32,7 +32,7 @@ pub enum GuardError {
 }
 
 impl GuardError {
-    fn word(&self) -> &'static str {
+    pub(crate) fn word(&self) -> &'static str {
         match self {
             Self::Deadline => "deadline",
             Self::Overloaded => "overloaded",
@@ -246,7 +246,7 @@ fn failed(
 }
 
 /// In `x-vsr-response-warnings` where a guard could not tell and the request passed.
-const SKIPPED: &str = "guard_skipped";
+pub(crate) const SKIPPED: &str = "guard_skipped";
 
 /// Labels without `B-`.
 fn plain(labels: &[String]) -> Vec<String> {
