@@ -160,7 +160,9 @@ impl Checked {
         }
         let config = &self.file.understanding;
         let same = match old {
-            Some(old) if Understanding::identify(config, &models.hub)? == old.identity() => Some(old),
+            Some(old) if Understanding::identify(config, &models.hub)? == old.identity() => {
+                Some(old)
+            }
             _ => None,
         };
         let understanding = match same {

@@ -202,10 +202,15 @@ impl Gateway {
             return false;
         };
         if let Some(verdict) = responder.exchange.verdicts.last() {
-            self.metrics.wasted.with_label_values(&[verdict.guard]).inc();
+            self.metrics
+                .wasted
+                .with_label_values(&[verdict.guard])
+                .inc();
         }
         session.set_keepalive(None);
-        let sent = self.own_reply(session, ctx, &responder.exchange, &reply).await;
+        let sent = self
+            .own_reply(session, ctx, &responder.exchange, &reply)
+            .await;
         ctx.record.client_gone = sent.is_err();
         true
     }

@@ -45,7 +45,11 @@ pub(super) fn why(id: &str, verdicts: &[Verdict]) -> Option<String> {
     let mut loud = verdicts.iter().rev().filter(|verdict| !verdict.shadow);
     let verdict = loud.find(|verdict| verdict.outcome != VerdictOutcome::Clean)?;
     let mark = xxh3_64(id.as_bytes()) >> 32;
-    Some(format!("{}.{}.{mark:08x}", verdict.guard, verdict.outcome.as_str()))
+    Some(format!(
+        "{}.{}.{mark:08x}",
+        verdict.guard,
+        verdict.outcome.as_str()
+    ))
 }
 
 /// Did a guard stop the model's answer?

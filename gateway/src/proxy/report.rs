@@ -7,10 +7,10 @@ use commutator_plugins::sse::Usage;
 use pingora::Error;
 use pingora::proxy::Session;
 
-use super::{Gateway, guards};
 use super::ctx::Ctx;
 use super::fail::GUARD_STOPPED;
 use super::responder::Seen;
+use super::{Gateway, guards};
 use crate::telemetry::access_log::Entry;
 use crate::telemetry::metrics::OTHER;
 

@@ -28,7 +28,10 @@ pub(super) fn event(root: Value<'_>, view: &mut View) {
         }
         "content_block_delta" => {
             let delta = root.get("delta");
-            for (name, field) in BLOCK.into_iter().chain([("partial_json", Field::BlockInput)]) {
+            for (name, field) in BLOCK
+                .into_iter()
+                .chain([("partial_json", Field::BlockInput)])
+            {
                 let value = delta.and_then(|delta| delta.get(name));
                 view.string(channel(block, field), value);
             }
@@ -40,7 +43,8 @@ pub(super) fn event(root: Value<'_>, view: &mut View) {
         "message_delta" => {
             view.closes.push(Close::All);
             let reason = root.get("delta").and_then(|d| d.get("stop_reason"));
-            view.reasons.extend(reason.map(|reason| (0, reason.range())));
+            view.reasons
+                .extend(reason.map(|reason| (0, reason.range())));
         }
         "message_stop" | "error" => view.closes.push(Close::All),
         _ => {}
@@ -57,7 +61,8 @@ pub(super) fn body(root: Value<'_>, view: &mut View) {
         }
     }
     let reason = root.get("stop_reason");
-    view.reasons.extend(reason.map(|reason| (0, reason.range())));
+    view.reasons
+        .extend(reason.map(|reason| (0, reason.range())));
 }
 
 /// The data of an event that says more of a block.

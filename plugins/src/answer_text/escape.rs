@@ -37,7 +37,13 @@ impl Iterator for Units<'_> {
             (true, '\\') => {
                 let wanted = match rest.as_bytes() {
                     // Two halves of one character.
-                    [_, b'u', b'd' | b'D', b'8' | b'9' | b'a' | b'b' | b'A' | b'B', ..] => 12,
+                    [
+                        _,
+                        b'u',
+                        b'd' | b'D',
+                        b'8' | b'9' | b'a' | b'b' | b'A' | b'B',
+                        ..,
+                    ] => 12,
                     [_, b'u', ..] => 6,
                     _ => 2,
                 };
@@ -105,7 +111,10 @@ impl JsonState {
         let mut masked: Option<usize> = None;
         let mut first = 0;
         for (range, unit, _) in self.units(text) {
-            while masks.get(first).is_some_and(|(mask, _)| mask.end <= range.start) {
+            while masks
+                .get(first)
+                .is_some_and(|(mask, _)| mask.end <= range.start)
+            {
                 first += 1;
             }
             let hit = masks.get(first).filter(|(mask, _)| mask.start < range.end);

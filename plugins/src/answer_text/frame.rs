@@ -113,7 +113,12 @@ fn data_lines(bytes: &[u8]) -> Vec<Range<usize>> {
         } else if line == b"data" {
             found.push(at + length..at + length);
         }
-        at += length + if rest[length..].starts_with(b"\r\n") { 2 } else { 1 };
+        at += length
+            + if rest[length..].starts_with(b"\r\n") {
+                2
+            } else {
+                1
+            };
     }
     found
 }
@@ -144,7 +149,10 @@ mod tests {
             let frame = Frame::new(Bytes::from_static(event.as_bytes()));
             let changed = frame.with(b"{\"b\":2}");
             let (old, new) = (Event::parse(event.as_bytes()), Event::parse(&changed));
-            assert_eq!((old.name, old.id, old.comment), (new.name, new.id, new.comment));
+            assert_eq!(
+                (old.name, old.id, old.comment),
+                (new.name, new.id, new.comment)
+            );
             assert_eq!(new.data.unwrap(), "{\"b\":2}");
         }
     }

@@ -151,7 +151,9 @@ pub(super) fn chunk(
             true => "text_completion",
             false => "chat.completion.chunk",
         };
-        let chunk = format!(r#"{{"id":"","object":"{object}","created":0,"model":"","choices":{choices}}}"#);
+        let chunk = format!(
+            r#"{{"id":"","object":"{object}","created":0,"model":"","choices":{choices}}}"#
+        );
         return Ok(chunk.into_bytes());
     };
     let mut edits = Edits::default();

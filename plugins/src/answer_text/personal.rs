@@ -15,8 +15,8 @@ use super::{Filtered, TextFilter};
 use crate::guard::{GuardError, OnError, Types, VerdictOutcome};
 use crate::understand::{Question, Understand};
 
-use window::{Next, Pending};
 pub use window::Hold;
+use window::{Next, Pending};
 
 /// What counts as personal data in an answer, and what happens then.
 #[derive(Debug)]
@@ -169,8 +169,8 @@ impl PersonalData {
                 piece.label = other.label;
             }
             piece.score = piece.score.max(other.score);
-            piece.range = piece.range.start.min(other.range.start)
-                ..piece.range.end.max(other.range.end);
+            piece.range =
+                piece.range.start.min(other.range.start)..piece.range.end.max(other.range.end);
         }
         others.push(piece);
         self.known = others;

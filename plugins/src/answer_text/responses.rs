@@ -16,8 +16,16 @@ const TEXTS: [(&str, &str, Field); 9] = [
         "arguments",
         Field::FunctionArguments,
     ),
-    ("response.mcp_call_arguments", "arguments", Field::McpArguments),
-    ("response.custom_tool_call_input", "input", Field::CustomInput),
+    (
+        "response.mcp_call_arguments",
+        "arguments",
+        Field::McpArguments,
+    ),
+    (
+        "response.custom_tool_call_input",
+        "input",
+        Field::CustomInput,
+    ),
     ("response.code_interpreter_call_code", "code", Field::Code),
 ];
 
@@ -97,12 +105,17 @@ pub(super) fn event(root: Value<'_>, view: &mut View) {
 }
 
 fn close_repeated(view: &mut View, first: usize) {
-    let channels: Vec<_> = view.slots[first..].iter().map(|slot| slot.channel).collect();
+    let channels: Vec<_> = view.slots[first..]
+        .iter()
+        .map(|slot| slot.channel)
+        .collect();
     view.closes.extend(channels.into_iter().map(Close::Channel));
 }
 
 fn part_of(root: Value<'_>) -> u32 {
-    let content = root.get("content_index").or_else(|| root.get("summary_index"));
+    let content = root
+        .get("content_index")
+        .or_else(|| root.get("summary_index"));
     index(content, 0)
 }
 

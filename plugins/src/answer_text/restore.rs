@@ -44,7 +44,8 @@ impl Restore {
             let (before, behind) = rest.split_at(at);
             out.push_str(before);
             rest = behind;
-            if let Some((name, value)) = self.names.iter().find(|(name, _)| rest.starts_with(name)) {
+            if let Some((name, value)) = self.names.iter().find(|(name, _)| rest.starts_with(name))
+            {
                 match self.json {
                     true => {
                         let quoted = quote(value);

@@ -71,7 +71,11 @@ impl View {
             Api::Messages => anthropic::event(doc.root(), &mut view),
             _ => {}
         }
-        if doc.root().get("error").is_some_and(|error| !error.is_null()) {
+        if doc
+            .root()
+            .get("error")
+            .is_some_and(|error| !error.is_null())
+        {
             view.closes.push(Close::All);
         }
         view

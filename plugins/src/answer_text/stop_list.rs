@@ -294,7 +294,10 @@ mod tests {
         let masked = |text: &str| whole(VerdictOutcome::Masked, text).text;
         assert_eq!(masked("a BlueBird, blue."), "a [word], [word].");
         assert_eq!(masked("bluebirds and i C++!"), "bluebirds and i [word]!");
-        assert_eq!(masked("\u{c9}CLAIR E-123456 E-1234567 sk-abc1"), "[word] [id] E-1234567 [key]1");
+        assert_eq!(
+            masked("\u{c9}CLAIR E-123456 E-1234567 sk-abc1"),
+            "[word] [id] E-1234567 [key]1"
+        );
         assert_eq!(masked("nothing"), "nothing");
     }
 
@@ -302,7 +305,11 @@ mod tests {
     fn block_stops_before_the_word() {
         let (mut list, report) = list(VerdictOutcome::Blocked, false);
         let mut out = String::new();
-        for piece in ["the secret is blue", "bird and more text", " follows here and there, a lot of it, really"] {
+        for piece in [
+            "the secret is blue",
+            "bird and more text",
+            " follows here and there, a lot of it, really",
+        ] {
             let filtered = block_on(list.push(piece)).unwrap();
             out += &filtered.text;
             if filtered.stop {
@@ -311,7 +318,10 @@ mod tests {
         }
         assert_eq!(out, "the secret is ");
         let report = report.lock();
-        assert_eq!((report.outcome, &report.labels[..]), (VerdictOutcome::Blocked, &["word".to_owned()][..]));
+        assert_eq!(
+            (report.outcome, &report.labels[..]),
+            (VerdictOutcome::Blocked, &["word".to_owned()][..])
+        );
     }
 
     #[test]

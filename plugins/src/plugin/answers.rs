@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use http::StatusCode;
 
 use crate::answer_text::{
-    Chained, Channel, Echo, Kind, PersonalData, PersonalRules, RewriteError, Rewriter, SharedReport,
-    StopList, StopRules, TextFilter,
+    Chained, Channel, Echo, Kind, PersonalData, PersonalRules, RewriteError, Rewriter,
+    SharedReport, StopList, StopRules, TextFilter,
 };
 use crate::api_error::ApiError;
 use crate::exchange::Exchange;

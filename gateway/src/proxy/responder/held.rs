@@ -93,11 +93,7 @@ impl Held {
         headers::finish_upstream_head(&mut head, exchange, self.headers)?;
         let body = match shaped {
             Some(shaped) => {
-                let body = if refused.is_some() {
-                    shaped.body
-                } else {
-                    body
-                };
+                let body = if refused.is_some() { shaped.body } else { body };
                 set_json_head(&mut head, shaped.status, body.len())?;
                 if let Some(seconds) = shaped.headers.get(header::RETRY_AFTER) {
                     head.insert_header(header::RETRY_AFTER, seconds)?;

@@ -91,10 +91,7 @@ impl Pending {
 
     /// What a look at the first `end` bytes sees, and how much of it has passed.
     pub(super) fn text(&self, end: usize) -> (String, usize) {
-        (
-            [&self.context, self.held(end)].concat(),
-            self.context.len(),
-        )
+        ([&self.context, self.held(end)].concat(), self.context.len())
     }
 
     /// The next look that is due.

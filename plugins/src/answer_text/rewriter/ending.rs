@@ -103,10 +103,9 @@ impl Rewriter {
                     json!({"type": "output_text", "text": said, "annotations": []}),
                 ),
                 Field::OutputRefusal => ("content", json!({"type": "refusal", "refusal": said})),
-                Field::ReasoningText => (
-                    "content",
-                    json!({"type": "reasoning_text", "text": said}),
-                ),
+                Field::ReasoningText => {
+                    ("content", json!({"type": "reasoning_text", "text": said}))
+                }
                 Field::Summary => ("summary", json!({"type": "summary_text", "text": said})),
                 Field::CustomInput => {
                     value["input"] = said.into();

@@ -146,8 +146,8 @@ impl AnswersConfig {
                 .with_hint("set `pii`, `stop`, or both");
         }
         let channels = self.channels.clone();
-        let channels = channels
-            .unwrap_or_else(|| vec![Kind::Content, Kind::Reasoning, Kind::ToolArguments]);
+        let channels =
+            channels.unwrap_or_else(|| vec![Kind::Content, Kind::Reasoning, Kind::ToolArguments]);
         if channels.is_empty() {
             problems
                 .error(format!("{path}.channels"), "no text is looked at")
@@ -182,7 +182,10 @@ impl AnswersConfig {
     ) -> PersonalRules {
         let path = format!("{path}.pii");
         if !(8..=4096).contains(&pii.hold_back) {
-            problems.error(format!("{path}.hold_back"), "8 to 4096 tokens can be held back");
+            problems.error(
+                format!("{path}.hold_back"),
+                "8 to 4096 tokens can be held back",
+            );
         }
         let types = Types::build(
             pii.allow.as_deref(),

@@ -1,6 +1,6 @@
 //! The answer's way back: where the model says a placeholder, the client reads what it had sent.
 
-use crate::answer_text::{RewriteError, Restore, Rewriter};
+use crate::answer_text::{Restore, RewriteError, Rewriter};
 use crate::exchange::Exchange;
 use crate::guard::Placeholders;
 use crate::plugin::{Part, Parts, PluginError};
@@ -60,7 +60,12 @@ pub(super) async fn part(
     };
     let parts = match part {
         Part::Event(bytes) => match rewriter.event(bytes.clone()).await {
-            Ok(done) => done.events.into_iter().map(Part::Event).collect::<Vec<_>>().into(),
+            Ok(done) => done
+                .events
+                .into_iter()
+                .map(Part::Event)
+                .collect::<Vec<_>>()
+                .into(),
             Err(error) => as_it_is(exchange, Part::Event(bytes), &error),
         },
         Part::Body(bytes) => match rewriter.body(bytes.clone()).await {
@@ -76,7 +81,11 @@ pub(super) async fn end(plugin: &Pii, exchange: &mut Exchange) -> Result<Parts, 
     let Some(mut rewriter) = take(plugin, exchange) else {
         return Ok(Parts::none());
     };
-    let rest = rewriter.end().await.map(|done| done.events).unwrap_or_default();
+    let rest = rewriter
+        .end()
+        .await
+        .map(|done| done.events)
+        .unwrap_or_default();
     put(plugin, exchange, rewriter);
     Ok(rest.into_iter().map(Part::Event).collect::<Vec<_>>().into())
 }
