@@ -1,10 +1,11 @@
 #!/bin/sh
 # Installs a built commutator, its configuration and its systemd unit; safe to run again.
 #
-#   systemd/install.sh [--binary FILE] [--conf DIR] [--prefix DIR]
+#   systemd/install.sh [--binary FILE] [--bundle DIR] [--conf DIR] [--prefix DIR]
 #   systemd/install.sh --uninstall [--purge] [--prefix DIR]
 #
 #   --binary FILE   default: target/release/commutator of this clone
+#   --bundle DIR    the models; default: models/bundle of this clone
 #   --conf DIR      where gateway.yaml and policy.yaml are taken from; default: conf/ of this clone
 #   --prefix DIR    default: /usr/local
 #   --uninstall     removes what was installed; configuration, state and user stay
@@ -18,18 +19,20 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 binary=$here/../target/release/commutator
 conf=$here/../conf
+bundle=$here/../models/bundle
 prefix=/usr/local
 destdir=${DESTDIR:-}
 action=install
 purge=no
 
 die() { echo "install.sh: $*" >&2; exit 1; }
-usage() { sed -n '2,16s/^# \{0,1\}//p' "$0"; }
+usage() { sed -n '2,17s/^# \{0,1\}//p' "$0"; }
 value() { [ "$1" -ge 2 ] || die "$2 needs a value (see --help)"; }
 
 while [ $# -gt 0 ]; do
     case $1 in
         --binary) value $# "$1"; binary=$2; shift 2 ;;
+        --bundle) value $# "$1"; bundle=$2; shift 2 ;;
         --conf) value $# "$1"; conf=$2; shift 2 ;;
         --prefix) value $# "$1"; prefix=$2; shift 2 ;;
         --uninstall) action=uninstall; shift ;;
@@ -54,6 +57,8 @@ unitdir=$prefix/lib/systemd/system
 sysusersdir=$prefix/lib/sysusers.d
 tmpfilesdir=$prefix/lib/tmpfiles.d
 docdir=$prefix/share/doc/commutator
+# The binary looks for its models here: ../share/commutator/bundle from where it lies.
+bundledir=$prefix/share/commutator/bundle
 etc=/etc/commutator
 override=/etc/systemd/system/commutator.service.d/10-older-systemd.conf
 
@@ -95,9 +100,21 @@ put_conf() {
     fi
 }
 
+# put_bundle: the models as a whole; a running process has read its own already.
+put_bundle() {
+    target=$destdir$bundledir
+    mkdir -p "${target%/*}"
+    rm -rf "$target.install.$$"
+    cp -R "$bundle" "$target.install.$$"
+    chmod -R u=rwX,go=rX "$target.install.$$"
+    rm -rf "$target"
+    mv "$target.install.$$" "$target"
+}
+
 install_all() {
     [ -f "$binary" ] || die "no binary at $binary: build it (cargo build --release --locked) or name it with --binary"
     [ -x "$binary" ] || die "$binary is not executable"
+    [ -f "$bundle/manifest.json" ] || die "no models in $bundle: name their directory with --bundle"
     for file in gateway.yaml policy.yaml; do
         [ -f "$conf/$file" ] || die "no $file in $conf: name its directory with --conf"
     done
@@ -108,6 +125,7 @@ install_all() {
     fi
 
     put 0755 "$binary" "$bindir/commutator"
+    put_bundle
     put 0755 "$here/commutator-upgrade" "$bindir/commutator-upgrade"
     put 0755 "$here/start-upgrade" "$libdir/start-upgrade"
     put 0644 "$here/commutator.service" "$unitdir/commutator.service"
@@ -150,7 +168,8 @@ uninstall_all() {
     rm -f "$destdir$bindir/commutator" "$destdir$bindir/commutator-upgrade" \
         "$destdir$unitdir/commutator.service" "$destdir$sysusersdir/commutator.conf" \
         "$destdir$tmpfilesdir/commutator.conf" "$destdir$override"
-    rm -rf "$destdir$libdir" "$destdir$docdir"
+    rm -rf "$destdir$libdir" "$destdir$docdir" "$destdir$bundledir"
+    rmdir "$destdir${bundledir%/*}" 2>/dev/null || true
     rmdir "$destdir${override%/*}" 2>/dev/null || true
     if [ "$purge" = yes ]; then
         rm -rf "$destdir$etc" "$destdir/var/lib/commutator"

@@ -23,6 +23,10 @@ class Installation:
         self.binary.chmod(0o755)
         self.conf = base / "conf"
         self.conf.mkdir()
+        self.bundle = base / "models"
+        (self.bundle / "cards").mkdir(parents=True)
+        (self.bundle / "manifest.json").write_text("{}")
+        (self.bundle / "cards" / "domain.md").write_text("# domain")
         (self.conf / "gateway.yaml").write_text(SHIPPED_GATEWAY)
         (self.conf / "policy.yaml").write_text(SHIPPED_POLICY)
 
@@ -38,7 +42,8 @@ class Installation:
         )
 
     def install(self, *arguments: str) -> str:
-        done = self.run("--binary", str(self.binary), "--conf", str(self.conf), *arguments)
+        sources = ("--binary", str(self.binary), "--bundle", str(self.bundle), "--conf", str(self.conf))
+        done = self.run(*sources, *arguments)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
@@ -68,6 +73,8 @@ def test_installs_everything_once_and_again(installation: Installation) -> None:
         "usr/local/lib/systemd/system/commutator.service",
         "usr/local/lib/sysusers.d/commutator.conf",
         "usr/local/lib/tmpfiles.d/commutator.conf",
+        "usr/local/share/commutator/bundle/manifest.json",
+        "usr/local/share/commutator/bundle/cards/domain.md",
         "usr/local/share/doc/commutator/README.md",
         "usr/local/share/doc/commutator/drop-ins/low-ports.conf",
         "usr/local/share/doc/commutator/drop-ins/older-systemd.conf",
@@ -88,6 +95,8 @@ def test_paths_follow_the_prefix(installation: Installation, prefix: str) -> Non
     assert f"bin={prefix}/bin/commutator\n" in (below / "bin/commutator-upgrade").read_text()
     assert f"start={prefix}/lib/commutator/start-upgrade\n" in (below / "bin/commutator-upgrade").read_text()
     assert f"setsid {prefix}/bin/commutator run" in (below / "lib/commutator/start-upgrade").read_text()
+    # The binary looks for its models from where it lies.
+    assert (below / "bin/../share/commutator/bundle/manifest.json").is_file()
     # State and configuration do not move with it.
     assert "ConfigurationDirectory=commutator" in unit
     assert "--config /etc/commutator/gateway.yaml" in unit
@@ -141,6 +150,7 @@ def test_purge_leaves_nothing(installation: Installation) -> None:
     [
         (["--binary", "/nonexistent/commutator"], "no binary at /nonexistent/commutator"),
         (["--binary", "{conf}/gateway.yaml"], "is not executable"),
+        (["--binary", "{binary}", "--bundle", "/nonexistent"], "no models in /nonexistent"),
         (["--binary", "{binary}", "--conf", "/nonexistent"], "no gateway.yaml in /nonexistent"),
         (["--prefix", "relative"], "--prefix must be absolute"),
         (["--prefix", "/opt/a b"], "--prefix may hold"),

@@ -29,6 +29,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # The service's user reaches it through the mount, not through this path.
     shared.chmod(0o755)
     shutil.copytree(SYSTEMD, shared / "systemd")
+    (shared / "models" / "bundle").mkdir(parents=True)
+    # The lab's policy asks no model.
+    (shared / "models" / "bundle" / "manifest.json").write_text("{}")
     for source, name in (
         ("lab_commutator.py", "commutator"),
         ("lab_driver.sh", "driver.sh"),

@@ -8,6 +8,7 @@
 
 mod client;
 mod entrant;
+mod guards;
 mod machine;
 mod measure;
 mod process;
@@ -44,6 +45,9 @@ pub struct Options {
     /// Only these entrants, separated by commas: direct, nginx, envoy, empty, policy, log.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     only: Vec<Kind>,
+    /// Measure only what guards add to the time to the first token.
+    #[arg(long)]
+    guards: bool,
     /// Writes all that was measured to this file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -81,8 +85,13 @@ pub fn run(options: &Options) -> anyhow::Result<()> {
         scratch: scratch.path(),
         root: &root,
     };
-    bench.main_part(&mut record)?;
-    bench.dynamo_part(&mut record)?;
+    if !options.guards {
+        bench.main_part(&mut record)?;
+        bench.dynamo_part(&mut record)?;
+    }
+    if options.guards || options.only.is_empty() {
+        bench.guards_part(&mut record)?;
+    }
     record.finish();
     println!("{}", table::render(&record));
     if let Some(path) = &options.json {
@@ -199,6 +208,22 @@ impl Bench<'_> {
                 .dynamo
                 .extend(measure::first_events(&running, count, round)?);
         }
+        Ok(())
+    }
+
+    /// What guards add.
+    fn guards_part(&self, record: &mut Record) -> anyhow::Result<()> {
+        eprintln!("bench: guards");
+        let ttft = guards::TTFT_MS.to_string();
+        let simulator = self.simulator(&["--ttft", &ttft, "--nodelay"])?;
+        record.guards = guards::measure(
+            &self.programs,
+            self.pins.as_ref(),
+            self.scratch,
+            simulator.addr,
+            workload::MODELS[0],
+            self.options.streams,
+        )?;
         Ok(())
     }
 }

@@ -218,6 +218,16 @@ impl Understanding {
         Ok(inspection)
     }
 
+    /// The personal data that rules alone find: a small part of what [`Understanding::inspect`] costs, and all of what
+    /// it knows about numbers and secrets.
+    ///
+    /// # Errors
+    /// [`ModelError::Infer`] where a rule panics.
+    pub async fn find_by_rules(self: &Arc<Self>, text: &str) -> Result<Vec<Finding>, ModelError> {
+        let prepared = self.prepare(text, &[Question::Pii]).await?;
+        Ok(personal::merge(text, &prepared.ruled, Vec::new()))
+    }
+
     async fn prepare<'a>(
         self: &Arc<Self>,
         text: &'a str,

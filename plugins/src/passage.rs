@@ -146,8 +146,11 @@ fn string<'a>(exchange: &'a Exchange, part: &Range<usize>) -> Cow<'a, str> {
 /// Half from the beginning, half from the end.
 fn excerpt(text: &str) -> String {
     let half = EXCERPT_OVER / 2;
-    let head = text.floor_char_boundary(half);
-    let tail = text.ceil_char_boundary(text.len() - half);
+    let border = |at: &usize| text.is_char_boundary(*at);
+    let head = (0..=half).rev().find(border).unwrap_or(0);
+    let tail = (text.len() - half..text.len())
+        .find(border)
+        .unwrap_or(text.len());
     format!("{}\n{}", &text[..head], &text[tail..])
 }
 

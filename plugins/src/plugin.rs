@@ -3,6 +3,7 @@
 pub mod answers;
 #[cfg(test)]
 mod compliance;
+pub mod deny_list;
 pub mod fixed_answer;
 pub mod headers;
 pub mod jailbreak;
@@ -10,6 +11,7 @@ pub mod pii;
 pub mod reasoning;
 pub mod request_params;
 pub mod system_prompt;
+pub mod webhook;
 
 use async_trait::async_trait;
 use bytes::Bytes;

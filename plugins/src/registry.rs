@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{ModelConfig, ReasoningFamily};
 use crate::plugin::Plugin;
 use crate::plugin::answers::Answers;
+use crate::plugin::deny_list::DenyList;
 use crate::plugin::fixed_answer::FixedAnswer;
 use crate::plugin::headers::Headers;
 use crate::plugin::jailbreak::Jailbreak;
@@ -19,6 +20,7 @@ use crate::plugin::pii::Pii;
 use crate::plugin::reasoning::Reasoning;
 use crate::plugin::request_params::RequestParams;
 use crate::plugin::system_prompt::SystemPrompt;
+use crate::plugin::webhook::Webhook;
 use crate::problem::Problems;
 
 /// What a plugin may look at when it is built.
@@ -95,6 +97,10 @@ plugins! {
     jailbreak => Jailbreak,
     /// Guards what the model says.
     answers => Answers,
+    /// Keeps words and patterns of your own away from the model.
+    deny_list => DenyList,
+    /// Asks a guard that runs elsewhere.
+    webhook => Webhook,
     /// Adds a system prompt, or changes the client's.
     system_prompt => SystemPrompt,
     /// Switches the model's reasoning on or off, and says how much of it.

@@ -25,6 +25,12 @@ pub trait Understand: Send + Sync + fmt::Debug {
     /// No answer is never "nothing found".
     async fn inspect(&self, text: &str, questions: &[Question]) -> Result<Inspection, ModelError>;
 
+    /// The personal data that rules find without any model.
+    ///
+    /// # Errors
+    /// No answer is never "nothing found".
+    async fn find_by_rules(&self, text: &str) -> Result<Vec<Piece>, ModelError>;
+
     /// From this probability on a text counts as an attack, unless the policy says otherwise.
     fn jailbreak_threshold(&self) -> f32;
 
@@ -40,6 +46,10 @@ pub trait Understand: Send + Sync + fmt::Debug {
 impl Understand for Arc<Understanding> {
     async fn inspect(&self, text: &str, questions: &[Question]) -> Result<Inspection, ModelError> {
         Understanding::inspect(self, text, questions, None).await
+    }
+
+    async fn find_by_rules(&self, text: &str) -> Result<Vec<Piece>, ModelError> {
+        Understanding::find_by_rules(self, text).await
     }
 
     fn jailbreak_threshold(&self) -> f32 {
@@ -136,7 +146,6 @@ impl Inspections {
     }
 
     /// Asks about a passage, whose text is `text`; nothing runs before the answer is polled.
-    #[must_use]
     pub fn ask(&self, passage: &Passage, text: &str, question: Question) -> Asked {
         let key = (passage.start(), passage.excerpt);
         let mut asked = self.asked.lock();

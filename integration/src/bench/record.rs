@@ -31,6 +31,9 @@ pub(super) struct Record {
     pub(super) streams: Vec<Streams>,
     /// First events over sockets without it, as Dynamo's are.
     pub(super) dynamo: Vec<Streams>,
+    /// With and without guards.
+    #[serde(default)]
+    pub(super) guards: Vec<super::guards::Guarded>,
     pub(super) memory: Vec<Memory>,
     #[serde(skip)]
     began: Instant,
@@ -131,6 +134,7 @@ impl Record {
             windows: Vec::new(),
             streams: Vec::new(),
             dynamo: Vec::new(),
+            guards: Vec::new(),
             memory: Vec::new(),
             began: Instant::now(),
         }

@@ -32,6 +32,7 @@ pub(super) fn render(record: &Record) -> String {
     );
     let _ = memory(&mut out, record);
     let _ = aims(&mut out, record);
+    out.push_str(&super::guards::render(&record.guards));
     out
 }
 

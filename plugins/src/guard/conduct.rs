@@ -68,8 +68,8 @@ pub struct Conduct {
     status: Option<StatusCode>,
 }
 
-/// How long guards may think unless the policy says otherwise.
-pub const TIMEOUT: HumanDuration = HumanDuration(Duration::from_secs(2));
+/// How long guards may think unless the policy says otherwise: a prompt of 40,000 characters takes seconds of CPU.
+pub const TIMEOUT: HumanDuration = HumanDuration(Duration::from_secs(10));
 
 impl Conduct {
     /// Checks the settings. `path` is where the guard's configuration stands.

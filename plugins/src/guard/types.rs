@@ -25,6 +25,7 @@ pub struct Types {
 impl Types {
     /// Checks and builds a selection. `own` are types of the guard's own patterns, which always count. `foreign` says
     /// that a model with other types may be in use.
+    #[allow(clippy::too_many_arguments)] // one for each setting
     pub fn build(
         allow: Option<&[String]>,
         deny: Option<&[String]>,

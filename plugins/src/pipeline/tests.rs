@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::api::Api;
 use crate::exchange::RequestHead;
+use crate::plugin::Reply;
 use crate::signal::testing::policy;
 use crate::signal::{Match, Signal, SignalError, SignalKind};
 

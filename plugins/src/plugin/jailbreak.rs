@@ -1,8 +1,5 @@
 //! `jailbreak`: stops prompts that attack the model, wherever in a request they hide.
 
-#[cfg(test)]
-mod tests;
-
 use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;

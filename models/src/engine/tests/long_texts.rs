@@ -29,7 +29,7 @@ async fn a_long_text_does_not_stall_a_short_one() {
 #[tokio::test]
 async fn a_megabyte_is_read_to_its_end_in_pieces() {
     let rig = rig(|options| {
-        options.threads.tokenizer = 2;
+        options.threads.tokenizer = Some(2);
         options.default_head.max_windows = 100_000;
         options.batch.max_tokens = 4096;
     });
