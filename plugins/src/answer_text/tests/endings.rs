@@ -26,7 +26,10 @@ fn stopped(api: Api, pieces: &[(Place, &str)], farewell: Option<&str>) -> Vec<(S
 fn chat_ends_with_content_filter_in_every_open_choice() {
     let pieces = [
         ((1, "content"), "Hello"),
-        ((0, "content"), "It is the secret, and more of it comes"),
+        (
+            (0, "content"),
+            "It is the secret, and more of it comes, a lot",
+        ),
     ];
     let events = stopped(Api::ChatCompletions, &pieces, Some(" [removed]"));
     let [.., farewell, last, done] = &events[..] else {

@@ -29,6 +29,10 @@ fn script(api: Api) -> impl Strategy<Value = Vec<(Place, String)>> {
         for (place, text) in texts {
             if !seen.contains(&place) {
                 seen.push(place);
+                let text = match is_json(&place) {
+                    true => in_a_string(text),
+                    false => text,
+                };
                 queues.push((place, text));
             }
         }
@@ -53,6 +57,15 @@ fn script(api: Api) -> impl Strategy<Value = Vec<(Place, String)>> {
         }
         Just(pieces)
     })
+}
+
+/// The pieces as they would stand inside a string of JSON.
+fn in_a_string(pieces: Vec<String>) -> Vec<String> {
+    let quoted = |piece: String| piece.replace(['"', '\\', '\n'], "");
+    let pieces = pieces.into_iter().map(quoted);
+    std::iter::once("{\"a\":\"".to_owned())
+        .chain(pieces)
+        .collect()
 }
 
 fn text_pieces() -> impl Strategy<Value = Vec<String>> {
@@ -135,11 +148,14 @@ proptest! {
         });
         prop_assert_eq!(stopped, found);
         let said = read(api, &out);
-        for (key, text) in expected(api, &texts) {
+        let mut may = texts.clone();
+        for (place, text) in &mut may {
+            let mut list = stop_list(VerdictOutcome::Blocked, is_json(place));
+            *text = block_on(list.whole(text)).unwrap().text;
+        }
+        for (key, text) in expected(api, &may) {
             let said = said.get(&key).cloned().unwrap_or_default();
             prop_assert!(text.starts_with(&said), "{text:?} {said:?}");
-            let list = || stop_list(VerdictOutcome::Blocked, false);
-            prop_assert!(!block_on(list().whole(&said)).unwrap().stop, "{}", said);
         }
         if api == Api::Responses {
             is_consistent(&out);
