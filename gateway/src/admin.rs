@@ -199,7 +199,10 @@ impl AdminApp {
         }
     }
 
-    async fn explain(&self, session: &mut ServerSession) -> Answer {
+    /// `POST /explain`; with `?show_text=true` the trace holds the texts that models read.
+    async fn explain(&self, session: &mut ServerSession, query: Option<&str>) -> Answer {
+        let mut fields = query.into_iter().flat_map(|query| query.split('&'));
+        let show_text = fields.any(|field| field == "show_text=true");
         let mut headers = session.req_header().headers.clone();
         // The operator's own credentials are not the client's.
         headers.remove(header::AUTHORIZATION);
@@ -220,7 +223,7 @@ impl AdminApp {
             ..RequestHead::default()
         };
         let snapshot = self.store.current();
-        match explain(&snapshot.policy, head, body, &*snapshot).await {
+        match explain(&snapshot.policy, head, body, &*snapshot, show_text).await {
             Ok(mut trace) => {
                 trace.revision = Some(snapshot.revision.to_string());
                 let trace = serde_json::to_value(&trace).unwrap_or(Value::Null);
@@ -318,7 +321,7 @@ impl ServeHttp for AdminApp {
             "/status" if get => self.status(),
             "/policy" if get => self.policy(),
             "/reload" if post => self.reload().await,
-            "/explain" if post => self.explain(session).await,
+            "/explain" if post => self.explain(session, query.as_deref()).await,
             "/drain" if post => self.drain(query.as_deref(), true),
             "/undrain" if post => self.drain(query.as_deref(), false),
             "/metrics" | "/livez" | "/readyz" | "/status" | "/policy" => error(

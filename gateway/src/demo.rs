@@ -106,6 +106,10 @@ The same as a stream:
   curl -N http://127.0.0.1:{port}/v1/chat/completions -H 'content-type: application/json' \
     -d '{{"model":"MoM","stream":true,"messages":[{{"role":"user","content":"Write a Python function that reverses a list"}}]}}'
 
+Personal data is stopped before a frontend sees it, also for a model that is named:
+  curl -i http://127.0.0.1:{port}/v1/chat/completions -H 'content-type: application/json' \
+    -d '{{"model":"general","messages":[{{"role":"user","content":"My SSN is 123-45-6789"}}]}}'
+
 What can be asked for, and why a request is decided as it is:
   curl http://127.0.0.1:{port}/v1/models
   curl http://127.0.0.1:{admin}/explain -d '{{"model":"MoM","messages":[{{"role":"user","content":"What is 2+2?"}}]}}'

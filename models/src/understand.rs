@@ -140,13 +140,17 @@ impl Understanding {
         within.next().map(|(_, threshold)| *threshold)
     }
 
+    /// The subjects that the model knows.
+    #[must_use]
+    pub fn domains(&self) -> Vec<String> {
+        labels(&self.domain).to_vec()
+    }
+
     /// The types of personal data that the model can find, rules left out.
     #[must_use]
     pub fn pii_types(&self) -> Vec<String> {
-        let info = self.pii.engine.heads().nth(self.pii.head);
-        let labels = info.map_or(&[][..], |info| &info.labels);
         let mut types: Vec<String> = Vec::new();
-        for label in labels.iter().filter(|label| *label != "O") {
+        for label in labels(&self.pii).iter().filter(|label| *label != "O") {
             let name = match label.split_once('-') {
                 Some(("B" | "I" | "S" | "U" | "E" | "L", name)) => name,
                 _ => label,
@@ -318,6 +322,12 @@ impl Understanding {
             Question::Embedding => &self.embedding,
         }
     }
+}
+
+/// The labels of a model, as its files name them.
+fn labels(place: &Place) -> &[String] {
+    let info = place.engine.heads().nth(place.head);
+    info.map_or(&[][..], |info| &info.labels)
 }
 
 /// What the engines said.

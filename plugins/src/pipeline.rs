@@ -1,5 +1,6 @@
 //! A request's way through the policy: model, signals, decision, plugins.
 
+mod category;
 mod changes;
 mod signals;
 
@@ -45,6 +46,7 @@ impl Policy {
         let signals = self.evaluate(exchange, trace.as_deref_mut()).await;
         let decided = self.decide(&signals, exchange.automatic);
         exchange.matched = signals.matched();
+        exchange.category = category::category(exchange, &signals);
         if let Some(trace) = trace.as_deref_mut() {
             self.explain(&signals, &decided, exchange.automatic, trace);
         }

@@ -1,16 +1,25 @@
 //! The things that decisions look at: the trait, and the kinds that there are.
 
+mod ask;
+pub mod complexity;
 pub mod context;
+mod contrast;
 pub mod conversation;
+pub mod domains;
+pub mod embeddings;
+pub mod fact_check;
+pub mod jailbreak;
 pub mod keywords;
 pub mod languages;
 pub mod metadata;
+pub mod pii;
 #[cfg(test)]
 pub(crate) mod testing;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use commutator_models::ModelError;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +51,15 @@ pub enum SignalError {
     /// It took longer than its deadline.
     #[error("deadline exceeded")]
     Deadline,
+}
+
+impl From<ModelError> for SignalError {
+    fn from(error: ModelError) -> Self {
+        match error {
+            ModelError::Deadline => Self::Deadline,
+            other => Self::Unavailable(other.to_string()),
+        }
+    }
 }
 
 /// What it takes to evaluate a signal. The cheaper ones come first, and a dearer one only while the decision still
@@ -189,4 +207,19 @@ signals! {
     conversation, conversation "conversation" => conversation::ConversationConfig, Conversation;
     /// The request's head: headers, path, client.
     metadata, metadata "metadata" => metadata::MetadataConfig, Metadata;
+    /// The subject of the last user turn. Asks a model.
+    domains, domain "domains" => domains::DomainConfig, Domain;
+    /// The likeness of the last user turn to examples. Asks a model.
+    embeddings, embedding "embeddings" => embeddings::EmbeddingConfig, Embedding;
+    /// How difficult the last user turn is. Asks a model.
+    complexity, complexity "complexity" => complexity::ComplexityConfig, Complexity;
+    /// Does the last user turn want facts that can be checked, or something made up? Asks a model.
+    fact_check, fact_check "fact-check" => fact_check::FactCheckConfig, FactCheck;
+    /// Attacks on the model in the request's texts. Asks a model.
+    jailbreak, jailbreak "jailbreak" => jailbreak::JailbreakConfig, Jailbreak;
+    /// Personal data and secrets in the request's texts. Asks a model.
+    pii, pii "pii" => pii::PiiConfig, Pii;
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use commutator_models::ModelError;
-use commutator_models::understand::Understanding;
-use futures::FutureExt;
+use commutator_models::understand::{LoadedModel, Understanding};
 use futures::future::{BoxFuture, Shared};
+use futures::{FutureExt, StreamExt, TryStreamExt};
 use parking_lot::Mutex;
 
 pub use commutator_models::understand::{Attack, Finding as Piece, FoundBy, Inspection, Question};
@@ -38,8 +38,16 @@ pub trait Understand: Send + Sync + fmt::Debug {
     /// measured that.
     fn jailbreak_threshold_at(&self, share: f32) -> Option<f32>;
 
+    /// The subjects that the model knows.
+    fn domains(&self) -> Vec<String>;
+
     /// The types of personal data that the model can find, rules left out.
     fn pii_types(&self) -> Vec<String>;
+
+    /// The models in use, for `explain`.
+    fn models(&self) -> Vec<LoadedModel> {
+        Vec::new()
+    }
 }
 
 #[async_trait]
@@ -60,8 +68,16 @@ impl Understand for Arc<Understanding> {
         Understanding::jailbreak_threshold_at(self, share)
     }
 
+    fn domains(&self) -> Vec<String> {
+        Understanding::domains(self)
+    }
+
     fn pii_types(&self) -> Vec<String> {
         Understanding::pii_types(self)
+    }
+
+    fn models(&self) -> Vec<LoadedModel> {
+        Understanding::models(self).to_vec()
     }
 }
 
@@ -109,16 +125,38 @@ pub type Asked = Shared<BoxFuture<'static, Result<Arc<Inspection>, ModelError>>>
 pub struct Inspections {
     understand: Option<Arc<dyn Understand>>,
     expected: Vec<Expectation>,
-    asked: Mutex<Vec<(Key, Question, Asked)>>,
+    asked: Mutex<Vec<Entry>>,
 }
 
-/// A text: its place in the body, and whether it is only a part of what stands there.
-type Key = (usize, bool);
+/// A question about a text, and the answer on its way.
+struct Entry {
+    passage: Passage,
+    question: Question,
+    answer: Asked,
+}
+
+impl Entry {
+    /// Is it about this text? Its place in the body says so, and whether it is only a part of what stands there.
+    fn concerns(&self, passage: &Passage) -> bool {
+        self.passage.start() == passage.start() && self.passage.excerpt == passage.excerpt
+    }
+}
+
+/// What was asked about one text in one go, and the answer.
+#[derive(Debug, Clone)]
+pub struct Answered {
+    /// The text.
+    pub passage: Passage,
+    /// What was asked.
+    pub questions: Vec<Question>,
+    /// The answer; `None` where nobody waited for it.
+    pub result: Option<Result<Arc<Inspection>, ModelError>>,
+}
 
 impl fmt::Debug for Inspections {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let asked = self.asked.lock();
-        let questions = asked.iter().map(|(key, question, _)| (key, question));
+        let questions = asked.iter().map(|one| (one.passage.start(), one.question));
         f.debug_list().entries(questions).finish()
     }
 }
@@ -147,13 +185,8 @@ impl Inspections {
 
     /// Asks about a passage, whose text is `text`; nothing runs before the answer is polled.
     pub fn ask(&self, passage: &Passage, text: &str, question: Question) -> Asked {
-        let key = (passage.start(), passage.excerpt);
         let mut asked = self.asked.lock();
-        let known = |wanted: Question| {
-            let mut all = asked.iter();
-            all.find(|(other, question, _)| *other == key && *question == wanted)
-                .map(|(_, _, answer)| answer.clone())
-        };
+        let known = |wanted: Question| find(&asked, passage, wanted);
         if let Some(answer) = known(question) {
             return answer;
         }
@@ -165,25 +198,63 @@ impl Inspections {
         let questions: Vec<Question> = all.filter(|q| *q == question || expected(q)).collect();
         let answer = answer(self.understand.clone(), text.to_owned(), questions.clone());
         for question in questions {
-            asked.push((key, question, answer.clone()));
+            asked.push(Entry {
+                passage: passage.clone(),
+                question,
+                answer: answer.clone(),
+            });
         }
         answer
     }
 
-    /// Everything that was asked and answered well, for `explain`.
+    /// The answer to a question about a passage, if somebody has it already.
     #[must_use]
-    pub fn answered(&self) -> Vec<(usize, Arc<Inspection>)> {
-        let asked = self.asked.lock();
-        let mut all: Vec<(usize, Arc<Inspection>)> = Vec::new();
-        for ((start, _), _, answer) in asked.iter() {
-            if let Some(Ok(inspection)) = answer.peek()
-                && !all.iter().any(|(_, known)| Arc::ptr_eq(known, inspection))
+    pub fn known(&self, passage: &Passage, question: Question) -> Option<Arc<Inspection>> {
+        let answer = find(&self.asked.lock(), passage, question)?;
+        answer.peek()?.clone().ok()
+    }
+
+    /// Everything that was asked, in the order of the questions, for `explain`.
+    #[must_use]
+    pub fn answered(&self) -> Vec<Answered> {
+        let mut all: Vec<(Asked, Answered)> = Vec::new();
+        for entry in self.asked.lock().iter() {
+            match all
+                .iter_mut()
+                .find(|(asked, _)| asked.ptr_eq(&entry.answer))
             {
-                all.push((*start, Arc::clone(inspection)));
+                Some((_, answered)) => answered.questions.push(entry.question),
+                None => all.push((
+                    entry.answer.clone(),
+                    Answered {
+                        passage: entry.passage.clone(),
+                        questions: vec![entry.question],
+                        result: entry.answer.peek().cloned(),
+                    },
+                )),
             }
         }
-        all
+        all.into_iter().map(|(_, answered)| answered).collect()
     }
+}
+
+fn find(asked: &[Entry], passage: &Passage, question: Question) -> Option<Asked> {
+    let mut all = asked.iter();
+    all.find(|one| one.question == question && one.concerns(passage))
+        .map(|one| one.answer.clone())
+}
+
+/// How many texts of one request are with the models at the same time: a request with thousands must not fill the
+/// queue for all others.
+const AT_ONCE: usize = 32;
+
+/// The answers, in order.
+///
+/// # Errors
+/// The first failure.
+pub async fn all(asked: Vec<Asked>) -> Result<Vec<Arc<Inspection>>, ModelError> {
+    let answers = futures::stream::iter(asked).buffered(AT_ONCE);
+    answers.try_collect().await
 }
 
 fn answer(

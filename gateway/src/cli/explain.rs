@@ -44,6 +44,9 @@ pub(crate) struct Explain {
     /// Print the trace as JSON.
     #[arg(long)]
     json: bool,
+    /// Show the texts that models read, too.
+    #[arg(long)]
+    show_text: bool,
 }
 
 /// Without a running gateway every model counts as ready, and weights decide as if the dice fell on 0.
@@ -97,7 +100,13 @@ impl Explain {
             metrics: EngineMetrics::unregistered(),
         };
         runtime.block_on(checked.attach(&models, None))?;
-        let trace = runtime.block_on(explain(checked.policy(), head, self.body()?, &Offline));
+        let trace = runtime.block_on(explain(
+            checked.policy(),
+            head,
+            self.body()?,
+            &Offline,
+            self.show_text,
+        ));
         let trace = trace.map_err(|error| anyhow::anyhow!("{}: {}", error.code, error.message))?;
         Ok(if self.json {
             serde_json::to_string_pretty(&trace)?
@@ -137,7 +146,7 @@ impl Explain {
     }
 }
 
-/// The trace of one request: also what `POST /explain` answers.
+/// The trace of one request: also what `POST /explain` answers. With `show_text` it holds the texts that models read.
 ///
 /// # Errors
 /// What is wrong with the request before any policy looks at it.
@@ -146,6 +155,7 @@ pub(crate) async fn explain(
     head: RequestHead,
     body: Bytes,
     environment: &dyn Environment,
+    show_text: bool,
 ) -> Result<Trace, commutator_plugins::api_error::ApiError> {
     let api = Api::of_path(&head.path).unwrap_or(Api::Other);
     let mut exchange = policy.begin("explain".to_owned(), head, api, body)?;
@@ -160,6 +170,7 @@ pub(crate) async fn explain(
     }
     trace.verdicts.clone_from(&exchange.verdicts);
     trace.findings.clone_from(&exchange.findings);
+    trace.add_inspections(&exchange, show_text);
     match end {
         // Refused before there was anything to trace: an unknown model.
         Err(error) if trace.model.is_none() => Err(error),

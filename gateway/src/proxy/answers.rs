@@ -212,6 +212,7 @@ impl Gateway {
             .own_reply(session, ctx, &responder.exchange, &reply)
             .await;
         ctx.record.client_gone = sent.is_err();
+        ctx.record.stopped = true;
         true
     }
 
@@ -223,8 +224,9 @@ impl Gateway {
         let Some(last) = flight.responder.lock().await.last.take() else {
             return false;
         };
-        if let Some(error) = &last.error {
-            self.count_error(ctx, error);
+        match &last.error {
+            Some(error) => self.count_error(ctx, error),
+            None => ctx.record.stopped = true,
         }
         let sent = session.write_response_body(Some(last.bytes), true).await;
         ctx.record.client_gone = sent.is_err();

@@ -60,6 +60,8 @@ pub(super) struct Record {
     /// What guards decided and found; set when the exchange is over.
     pub(super) verdicts: Vec<Verdict>,
     pub(super) findings: Vec<Finding>,
+    /// A guard's answer stands for the frontend's: whole, although the frontend's work was broken off.
+    pub(super) stopped: bool,
     /// The client left before the answer was complete.
     pub(super) client_gone: bool,
 }

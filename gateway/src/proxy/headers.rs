@@ -189,6 +189,10 @@ fn matched_header(kind: &str) -> Option<&'static str> {
         "metadata" => "x-vsr-matched-metadata",
         "domains" => "x-vsr-matched-domains",
         "embeddings" => "x-vsr-matched-embeddings",
+        "complexity" => "x-vsr-matched-complexity",
+        "fact-check" => "x-vsr-matched-fact-check",
+        "jailbreak" => "x-vsr-matched-jailbreak",
+        "pii" => "x-vsr-matched-pii",
         _ => return None,
     })
 }

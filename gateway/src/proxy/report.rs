@@ -8,7 +8,6 @@ use pingora::Error;
 use pingora::proxy::Session;
 
 use super::ctx::Ctx;
-use super::fail::GUARD_STOPPED;
 use super::responder::Seen;
 use super::{Gateway, guards};
 use crate::telemetry::access_log::Entry;
@@ -22,13 +21,12 @@ impl Gateway {
         let written = session.response_written().map(|head| head.status.as_u16());
         let status = written.unwrap_or(CLIENT_GONE);
         let flight = ctx.flight.take();
-        // A guard's end is an end, unless it tells of an error.
-        let error = error.filter(|e| *e.etype() != GUARD_STOPPED || ctx.record.code.is_some());
+        let unbroken = error.is_none() || ctx.record.stopped;
         let mut seen = Seen::default();
         let mut ttft = None;
         if let Some(flight) = &flight {
             let mut responder = flight.responder.lock().await;
-            let complete = error.is_none() && responder.seen.stream_error.is_none();
+            let complete = unbroken && responder.seen.stream_error.is_none();
             responder.done(Outcome { status, complete }).await;
             ttft = responder.ttft(ctx.started);
             seen = std::mem::take(&mut responder.seen);
@@ -82,7 +80,7 @@ impl Gateway {
         if !self.access.is_on() {
             return;
         }
-        let complete = error.is_none() && seen.stream_error.is_none() && written.is_some();
+        let complete = unbroken && seen.stream_error.is_none() && written.is_some();
         let upstream = flight
             .as_ref()
             .and_then(|f| f.picked.as_ref())

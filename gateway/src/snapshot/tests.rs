@@ -40,8 +40,17 @@ fn mistakes_of_form_and_of_meaning_come_together() {
 }
 
 #[test]
-fn the_example_has_neither_mistakes_nor_warnings() {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../conf/policy.yaml");
-    let checked = Checked::read(&path).unwrap();
-    assert!(checked.warnings().is_empty(), "{:?}", checked.warnings());
+fn the_examples_have_neither_mistakes_nor_warnings() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("..");
+    let examples = std::fs::read_dir(root.join("conf/examples")).unwrap();
+    let mut all: Vec<PathBuf> = examples.map(|entry| entry.unwrap().path()).collect();
+    all.push(root.join("conf/policy.yaml"));
+    assert!(all.len() >= 2);
+    for path in all {
+        let checked = Checked::read(&path).unwrap();
+        let warnings = checked.warnings();
+        assert!(warnings.is_empty(), "{}: {warnings:?}", path.display());
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        assert_eq!(checked.needs_models(), name != "without-models", "{name}");
+    }
 }

@@ -31,7 +31,7 @@ pub(super) enum Kind {
     #[value(name = "empty")]
     #[serde(rename = "empty")]
     Empty,
-    /// `conf/policy.yaml`, asked for `MoM`.
+    /// `conf/examples/without-models.yaml`, asked for `MoM`.
     Policy,
     /// The same with the access log on.
     #[value(name = "log")]
@@ -205,7 +205,7 @@ impl Entrant<'_> {
                  models:\n  - {{name: {model}, cluster: dynamo}}\n"
             ));
         }
-        let path = self.root.join("conf/policy.yaml");
+        let path = self.root.join("conf/examples/without-models.yaml");
         let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
         if !text.contains(EXAMPLE_ENDPOINTS) {
             bail!(

@@ -46,7 +46,7 @@ fn build() -> Result<PathBuf> {
     }
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
-        .args(["build", "--quiet", "--package", "commutator"])
+        .args(["build", "--quiet", "--workspace", "--bins"])
         .arg("--target-dir")
         .arg(target)
         .current_dir(workspace);

@@ -327,3 +327,85 @@ async fn a_gateway_without_its_models_does_not_start() {
         .unwrap();
     assert!(ended.stderr.contains("no/such/model"), "{}", ended.stderr);
 }
+
+/// New weights under the same path are new models.
+#[tokio::test]
+async fn a_reload_takes_models_that_have_changed() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/bundle");
+    let copy = tempfile::tempdir().unwrap();
+    for file in std::fs::read_dir(root).unwrap() {
+        let file = file.unwrap();
+        if file.file_type().unwrap().is_file() {
+            std::fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+        }
+    }
+    let bundle = copy.path().display().to_string();
+    let options = GatewayOptions {
+        env: vec![("COMMUTATOR_BUNDLE".to_owned(), bundle)],
+        ..GatewayOptions::default()
+    };
+    let stage = Stage::with(
+        1,
+        |policy| policy.top("plugins: [{jailbreak: {}}]"),
+        options,
+    )
+    .await;
+    let answer = ask(&stage, CHAT, &chat("What is 2+2?")).await;
+    assert_eq!(answer.header("x-vsr-response-path"), "upstream");
+
+    // As a training run with another threshold would leave it.
+    let manifest = copy.path().join("manifest.json");
+    let mut json: Value = serde_json::from_slice(&std::fs::read(&manifest).unwrap()).unwrap();
+    let heads = json["heads"].as_array_mut().unwrap();
+    let head = heads
+        .iter_mut()
+        .find(|head| head["name"] == "jailbreak")
+        .unwrap();
+    head["threshold"] = json!(0.0);
+    std::fs::write(&manifest, json.to_string()).unwrap();
+    let answer = stage.gateway.admin("POST", "/reload", "").await;
+    assert_eq!(answer.status, 200, "{}", answer.text());
+    let answer = ask(&stage, CHAT, &chat("What is 2+2?")).await;
+    assert_eq!(answer.header("x-vsr-jailbreak-blocked"), "true");
+
+    // Weights that do not fit their checksums keep the old ones serving.
+    let weights = copy.path().join("jailbreak.safetensors");
+    let mut bytes = std::fs::read(&weights).unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(&weights, bytes).unwrap();
+    let answer = stage.gateway.admin("POST", "/reload", "").await;
+    assert_eq!(answer.status, 422, "{}", answer.text());
+    let answer = ask(&stage, CHAT, &chat("What is 2+2?")).await;
+    assert_eq!(answer.header("x-vsr-jailbreak-blocked"), "true");
+}
+
+/// What guards find, they do not tell: neither in the log nor in metrics nor anywhere an operator looks.
+#[tokio::test]
+async fn what_is_found_is_told_by_label_and_place_only() {
+    const MARKER: &str = "zanzibar-4711-quokka";
+    let guards = "plugins:\n  - pii: {action: redact, deny: [US_SSN, PERSON], patterns: [{name: MARK, regex: 'zanzibar-\\d+'}]}\n  \
+        - jailbreak: {action: flag}\n  - deny_list: {name: birds, words: [quokka], action: flag}\n";
+    let stage = Stage::top(guards).await;
+    let text = format!("{ATTACK}, {MARKER}. {SSN}, Ana Kowalski of {MARKER}.");
+    for body in [chat(&text), streamed(&text)] {
+        let answer = ask(&stage, CHAT, &body).await;
+        assert_eq!(answer.header("x-vsr-guard"), "deny_list;birds");
+        assert!(answer.header("x-vsr-pii-redacted").contains("B-MARK"));
+    }
+    stage
+        .gateway
+        .admin("POST", "/explain", &chat(&text).to_string())
+        .await;
+    stage
+        .gateway
+        .metric_reaches("guard_findings_total", &[("label", "MARK")], 4.0)
+        .await;
+    let mut seen = format!("{}{}", stage.gateway.stderr(), stage.gateway.stdout());
+    for page in ["/metrics", "/status", "/policy"] {
+        seen += stage.gateway.admin("GET", page, "").await.text();
+    }
+    for secret in [MARKER, "123-45-6789", "Kowalski"] {
+        assert!(!seen.contains(secret), "{secret}");
+    }
+}

@@ -70,7 +70,17 @@ fn locate_in(source: &Source, options: &HubOptions) -> Result<Located, SourceErr
     for part in &place.parts {
         files.push(place.hash(part)?);
     }
-    let content = files::content_hash(&files);
+    let mut content = files.clone();
+    if place.layout == Layout::Bundle {
+        // Thresholds and windows stand in it.
+        let path = place.dir.join(bundle::MANIFEST);
+        content.push(ModelFile {
+            name: bundle::MANIFEST.to_owned(),
+            sha256: files::hash(&path)?.sha256,
+            bytes: 0,
+        });
+    }
+    let content = files::content_hash(&content);
     let revision = match &place.revision {
         Some(revision) => revision.clone(),
         None => content[..12].to_owned(),

@@ -14,6 +14,7 @@ use crate::finding::Finding;
 use crate::json::quote;
 use crate::passage::{Passage, passages};
 use crate::plugin::{Flow, PluginError};
+use crate::understand::Inspection;
 
 use super::{Conclusion, Conduct, Mode, OnError, Side, Thought, Verdict, VerdictOutcome};
 
@@ -247,6 +248,18 @@ fn failed(
 
 /// In `x-vsr-response-warnings` where a guard could not tell and the request passed.
 pub(crate) const SKIPPED: &str = "guard_skipped";
+
+/// In `x-vsr-response-warnings` where a model read a text only up to its `max_windows`.
+const PARTIAL: &str = "guard_partial";
+
+/// Tells the client where the operator's own limit kept a model from reading all of a text.
+pub fn warn_of_unread(exchange: &mut Exchange, found: &[Arc<Inspection>]) {
+    if found.iter().any(|inspection| inspection.unread_bytes > 0)
+        && !exchange.warnings.contains(&PARTIAL)
+    {
+        exchange.warnings.push(PARTIAL);
+    }
+}
 
 /// Labels without `B-`.
 fn plain(labels: &[String]) -> Vec<String> {

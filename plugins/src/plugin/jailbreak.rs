@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use async_trait::async_trait;
 use futures::FutureExt;
-use futures::future::{BoxFuture, try_join_all};
+use futures::future::BoxFuture;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -12,13 +12,14 @@ use crate::exchange::Exchange;
 use crate::finding::Finding;
 use crate::guard::{
     Act, BlockConfig, Conduct, GuardError, Judge, Judgement, Mode, OnError, TIMEOUT, run,
+    warn_of_unread,
 };
 use crate::passage::{Passage, Scope};
 use crate::plugin::{Flow, Plugin, PluginError};
 use crate::policy::compile::hint;
 use crate::problem::Problems;
 use crate::registry::{BuildContext, BuiltIn};
-use crate::understand::{Expectation, Inspection, Question, Understand};
+use crate::understand::{Expectation, Inspection, Question, Understand, all};
 use crate::units::HumanDuration;
 
 const NAME: &str = "jailbreak";
@@ -227,7 +228,7 @@ impl Judge for Guard {
                 .ask(passage, &text, Question::Jailbreak)
         };
         let asked: Vec<_> = passages.iter().map(ask).collect();
-        async move { Ok(try_join_all(asked).await?) }.boxed()
+        async move { Ok(all(asked).await?) }.boxed()
     }
 
     fn judge(
@@ -238,6 +239,7 @@ impl Judge for Guard {
     ) -> Judgement {
         let own = || (exchange.inspections.understand()).map_or(0.5, |u| u.jailbreak_threshold());
         let threshold = self.threshold.get().copied().unwrap_or_else(own);
+        warn_of_unread(exchange, &found);
         let mut findings = Vec::new();
         for (passage, inspection) in passages.iter().zip(&found) {
             let attack = inspection.jailbreak.as_ref();

@@ -9,16 +9,18 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::FutureExt;
-use futures::future::{BoxFuture, try_join_all};
+use futures::future::BoxFuture;
 
 use crate::exchange::Exchange;
 use crate::finding::Finding;
-use crate::guard::{Act, Conduct, GuardError, Judge, Judgement, Placeholders, Types, run};
+use crate::guard::{
+    Act, Conduct, GuardError, Judge, Judgement, Placeholders, Types, run, warn_of_unread,
+};
 use crate::passage::Passage;
 use crate::plugin::{Flow, Part, Parts, Plugin, PluginError};
 use crate::problem::Problems;
 use crate::registry::{BuildContext, BuiltIn};
-use crate::understand::{Expectation, Inspection, Piece, Question};
+use crate::understand::{Expectation, Inspection, Piece, Question, all};
 
 use config::Patterns;
 pub use config::{Action, PatternConfig, PiiConfig};
@@ -119,7 +121,7 @@ impl Judge for Guard {
             if let Some(found) = first.await? {
                 return Ok(found);
             }
-            Ok(try_join_all(asked).await?)
+            Ok(all(asked).await?)
         }
         .boxed()
     }
@@ -130,6 +132,7 @@ impl Judge for Guard {
         passages: &[Passage],
         found: Self::Found,
     ) -> Judgement {
+        warn_of_unread(exchange, &found);
         let hits = self.hits(exchange, passages, &found);
         if hits.is_empty() {
             return Judgement::clean();

@@ -1,6 +1,8 @@
-//! What the policy did with a request and why, for `explain`. Names, numbers and labels; never text of a prompt.
+//! What the policy did with a request and why, for `explain`. Names, numbers and labels; never text of a prompt, unless
+//! somebody asks for it.
 
 mod display;
+mod inspections;
 
 use serde::Serialize;
 
@@ -9,6 +11,10 @@ use crate::guard::Verdict;
 use crate::model::ModelConfig;
 use crate::plugin::{Reply, ResponsePath};
 use crate::signal::Match;
+
+pub use inspections::{
+    AttackTrace, InspectionTrace, LabelTrace, ModelTrace, PieceTrace, TimingTrace,
+};
 
 /// The story of one request.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -45,6 +51,12 @@ pub struct Trace {
     /// What they found: labels, scores and offsets.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub findings: Vec<Finding>,
+    /// The models that are loaded, by what they are asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub models: Vec<ModelTrace>,
+    /// What the models said about each text.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub inspections: Vec<InspectionTrace>,
 }
 
 /// One kind of signal.

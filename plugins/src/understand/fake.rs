@@ -66,6 +66,14 @@ impl Understand for FakeUnderstanding {
         (share >= 0.01).then_some(0.9)
     }
 
+    fn domains(&self) -> Vec<String> {
+        let named = self.subjects.iter().map(|(_, label, _)| *label);
+        let mut all: Vec<String> = named.chain(["other", "none"]).map(str::to_owned).collect();
+        all.sort();
+        all.dedup();
+        all
+    }
+
     fn pii_types(&self) -> Vec<String> {
         self.pii
             .iter()
@@ -75,6 +83,21 @@ impl Understand for FakeUnderstanding {
 }
 
 impl FakeUnderstanding {
+    /// Another one that says the same, and was not asked yet.
+    #[must_use]
+    pub fn like(&self) -> Self {
+        Self {
+            subjects: self.subjects.clone(),
+            attacks: self.attacks.clone(),
+            pii: self.pii.clone(),
+            ruled: self.ruled.clone(),
+            directions: self.directions.clone(),
+            failure: self.failure.clone(),
+            delay: self.delay,
+            calls: Mutex::default(),
+        }
+    }
+
     fn domain(&self, text: &str) -> Vec<Score> {
         let found = self.subjects.iter().find(|(word, ..)| text.contains(word));
         let (label, score) = found.map_or(("other", 1.0), |(_, label, score)| (*label, *score));

@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use super::{CandidateTrace, DecisionTrace, NodeTrace, PluginTrace, SignalTrace, Trace};
+use super::{
+    CandidateTrace, DecisionTrace, InspectionTrace, ModelTrace, NodeTrace, PluginTrace,
+    SignalTrace, Trace,
+};
 
 impl fmt::Display for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -36,6 +39,8 @@ impl fmt::Display for Trace {
                 reply.path, reply.plugin, reply.status
             )?;
         }
+        section(f, "models", &self.models, loaded)?;
+        section(f, "texts", &self.inspections, inspection)?;
         Ok(())
     }
 }
@@ -140,4 +145,69 @@ fn plugin(f: &mut fmt::Formatter<'_>, plugin: &PluginTrace) -> fmt::Result {
         None => writeln!(f)?,
     }
     (plugin.changes.iter()).try_for_each(|change| writeln!(f, "    {change}"))
+}
+
+fn loaded(f: &mut fmt::Formatter<'_>, model: &ModelTrace) -> fmt::Result {
+    let ModelTrace {
+        question,
+        model,
+        revision,
+        backend,
+    } = model;
+    writeln!(f, "  {question}: {model}, revision {revision}, {backend}")
+}
+
+fn inspection(f: &mut fmt::Formatter<'_>, one: &InspectionTrace) -> fmt::Result {
+    let speaker = format!("{:?}", one.speaker).to_lowercase();
+    write!(
+        f,
+        "  {} ({speaker}): {}",
+        one.path,
+        one.questions.join(", ")
+    )?;
+    if one.excerpt {
+        write!(f, ", an excerpt")?;
+    }
+    match &one.failed {
+        Some(why) => writeln!(f, "; {why}")?,
+        None => {
+            let plural = if one.windows == 1 { "" } else { "s" };
+            write!(f, "; {} window{plural}", one.windows)?;
+            if one.unread_bytes > 0 {
+                write!(f, ", {} bytes unread", one.unread_bytes)?;
+            }
+            let took = &one.micros;
+            writeln!(
+                f,
+                ", {} us (normalize {}, rules {}, tokenize {}, queue {}, compute {})",
+                took.total, took.normalize, took.rules, took.tokenize, took.queue, took.compute
+            )?;
+        }
+    }
+    if !one.domain.is_empty() {
+        let labels: Vec<String> = (one.domain.iter())
+            .map(|one| format!("{} {:.4}", one.label, one.score))
+            .collect();
+        writeln!(f, "    domain {}", labels.join(", "))?;
+    }
+    if let Some(attack) = &one.jailbreak {
+        write!(f, "    jailbreak {:.4}", attack.score)?;
+        if let Some(span) = &attack.span {
+            let disguise = attack.disguise.join(" in ");
+            write!(f, " ({disguise} at {}..{})", span.start, span.end)?;
+        }
+        writeln!(f)?;
+    }
+    for piece in one.pii.iter().flatten() {
+        let (start, end) = (piece.span.start, piece.span.end);
+        writeln!(
+            f,
+            "    {} {:.4} at {start}..{end}",
+            piece.label, piece.score
+        )?;
+    }
+    match &one.text {
+        Some(text) => writeln!(f, "    text {text:?}"),
+        None => Ok(()),
+    }
 }
