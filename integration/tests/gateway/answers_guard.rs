@@ -54,12 +54,11 @@ fn read(answer: &Answer) -> String {
 
 fn last_reason(answer: &Answer) -> Value {
     let events = answer.events();
-    let reasons = events
+    let mut reasons = events
         .iter()
         .map(|event| &event["choices"][0]["finish_reason"]);
     reasons
-        .filter(|reason| !reason.is_null())
-        .next_back()
+        .rfind(|reason| !reason.is_null())
         .cloned()
         .unwrap_or_default()
 }

@@ -150,7 +150,11 @@ fn item_texts(number: u32, item: Value<'_>, repeats: bool, view: &mut View) {
             field,
         };
         match item.get(name) {
-            Some(value) if is_container(&value) && !repeats => view.raw(channel, value),
+            Some(value) if is_container(&value) && !repeats => {
+                // JSON itself, whatever it is called.
+                let field = Field::FunctionArguments;
+                view.raw(Channel { field, ..channel }, value);
+            }
             value => {
                 note(channel, value, repeats, view);
             }

@@ -273,10 +273,8 @@ impl Rewriter {
     fn remember(&mut self, doc: &Document, view: &View) {
         let root = doc.root();
         match self.api {
-            Api::ChatCompletions | Api::Completions => {
-                if root.get("choices").is_some() {
-                    self.envelope = Some(doc.bytes().clone());
-                }
+            Api::ChatCompletions | Api::Completions if root.get("choices").is_some() => {
+                self.envelope = Some(doc.bytes().clone());
             }
             Api::Responses => {
                 let piece = |name: &str| {

@@ -3,67 +3,37 @@
 use std::collections::BTreeMap;
 
 use commutator_models::ModelError;
-use commutator_models::understand::Inspection;
-use parking_lot::Mutex;
 use proptest::prelude::*;
 
 use super::*;
 use crate::problem::Problems;
+use crate::understand::fake::FakeUnderstanding;
 
-/// Knows social security numbers wherever they stand whole, and a few words. Counts what it looks at.
-#[derive(Debug, Default)]
-struct Looker {
-    looked: Mutex<usize>,
-    fails: Mutex<bool>,
+/// Knows one number and a few words.
+fn looker(failure: Option<ModelError>, delay: Duration) -> Arc<FakeUnderstanding> {
+    Arc::new(FakeUnderstanding {
+        pii: vec![
+            ("123-45-6789", "US_SSN", 0.9),
+            ("Ana Maria", "PERSON", 0.9),
+            ("PERSON_1", "PERSON", 0.9),
+            ("ana@b.org", "EMAIL_ADDRESS", 0.9),
+        ],
+        failure,
+        delay,
+        ..FakeUnderstanding::default()
+    })
 }
 
-#[async_trait]
-impl Understand for Looker {
-    async fn inspect(&self, text: &str, _: &[Question]) -> Result<Inspection, ModelError> {
-        *self.looked.lock() += text.len();
-        if *self.fails.lock() {
-            return Err(ModelError::Overloaded);
-        }
-        let regex = regex::Regex::new(r"\d{3}-\d{2}-\d{4}|Ana Maria|ana@b\.org|PERSON_1").unwrap();
-        let mut pieces = Vec::new();
-        for found in regex.find_iter(text) {
-            let label = match found.as_str() {
-                "Ana Maria" | "PERSON_1" => "PERSON",
-                "ana@b.org" => "EMAIL_ADDRESS",
-                _ => "US_SSN",
-            };
-            pieces.push(crate::understand::Piece {
-                label: label.to_owned(),
-                range: found.range(),
-                score: 0.9,
-                by: crate::understand::FoundBy::Rule,
-            });
-        }
-        Ok(Inspection {
-            pii: Some(pieces),
-            ..Inspection::default()
-        })
-    }
-
-    async fn find_by_rules(&self, _: &str) -> Result<Vec<crate::understand::Piece>, ModelError> {
-        Ok(Vec::new())
-    }
-
-    fn jailbreak_threshold(&self) -> f32 {
-        0.5
-    }
-
-    fn jailbreak_threshold_at(&self, _: f32) -> Option<f32> {
-        None
-    }
-
-    fn pii_types(&self) -> Vec<String> {
-        Vec::new()
+impl Rig {
+    fn fails(mut self) -> Self {
+        self.looker = looker(Some(ModelError::Overloaded), Duration::ZERO);
+        self.filter.understand = Some(Arc::clone(&self.looker) as Arc<dyn Understand>);
+        self
     }
 }
 
 struct Rig {
-    looker: Arc<Looker>,
+    looker: Arc<FakeUnderstanding>,
     report: SharedReport,
     filter: PersonalData,
 }
@@ -98,7 +68,7 @@ fn json_rig(
     };
     let mut echo = Echo::default();
     change(&mut rules, &mut echo);
-    let looker = Arc::new(Looker::default());
+    let looker = looker(None, Duration::ZERO);
     let report = SharedReport::default();
     let filter = PersonalData::new(
         Arc::new(rules),
@@ -256,8 +226,7 @@ fn arguments_of_tools_stay_json() {
 
 #[test]
 fn who_cannot_tell_denies_or_passes_as_the_policy_says() {
-    let mut denies = rig(VerdictOutcome::Masked, |_, _| {});
-    *denies.looker.fails.lock() = true;
+    let mut denies = rig(VerdictOutcome::Masked, |_, _| {}).fails();
     let failed = on(async {
         denies.filter.push("hello").await.unwrap();
         denies.filter.finish().await
@@ -267,8 +236,8 @@ fn who_cannot_tell_denies_or_passes_as_the_policy_says() {
 
     let mut allows = rig(VerdictOutcome::Masked, |rules, _| {
         rules.on_error = OnError::Allow
-    });
-    *allows.looker.fails.lock() = true;
+    })
+    .fails();
     let text = PROSE.repeat(5);
     assert_eq!(stream(&mut allows, &text, 4).0.concat(), text);
     let report = allows.report.lock();
@@ -282,33 +251,10 @@ fn who_cannot_tell_denies_or_passes_as_the_policy_says() {
 
 #[test]
 fn a_look_that_takes_too_long_is_no_look() {
-    #[derive(Debug)]
-    struct Slow;
-    #[async_trait]
-    impl Understand for Slow {
-        async fn inspect(&self, _: &str, _: &[Question]) -> Result<Inspection, ModelError> {
-            std::future::pending().await
-        }
-        async fn find_by_rules(
-            &self,
-            _: &str,
-        ) -> Result<Vec<crate::understand::Piece>, ModelError> {
-            Ok(Vec::new())
-        }
-        fn jailbreak_threshold(&self) -> f32 {
-            0.5
-        }
-        fn jailbreak_threshold_at(&self, _: f32) -> Option<f32> {
-            None
-        }
-        fn pii_types(&self) -> Vec<String> {
-            Vec::new()
-        }
-    }
     let mut rig = rig(VerdictOutcome::Masked, |rules, _| {
         rules.timeout = Duration::from_millis(1);
     });
-    rig.filter.understand = Some(Arc::new(Slow));
+    rig.filter.understand = Some(looker(None, Duration::from_secs(3600)));
     let failed = on(rig.filter.whole("hello"));
     assert_eq!(failed, Err(GuardError::Deadline));
     rig.filter.understand = None;

@@ -15,11 +15,14 @@ use crate::testing;
 use crate::understand::Inspections;
 use crate::understand::fake::FakeUnderstanding;
 
-const CHAT: &str = r#"{"model":"m","stream":true,"messages":[{"role":"user","content":"I am Bo."}]}"#;
+const CHAT: &str =
+    r#"{"model":"m","stream":true,"messages":[{"role":"user","content":"I am Bo."}]}"#;
 
 #[test]
 fn complies() {
-    check(&json!({"answers": {"stop": {"words": ["bluebird"], "patterns": [{"name": "ID", "regex": "E-\\d+"}]}}}));
+    check(
+        &json!({"answers": {"stop": {"words": ["bluebird"], "patterns": [{"name": "ID", "regex": "E-\\d+"}]}}}),
+    );
     check(&json!({"answers": {
         "pii": {"action": "block", "deny": ["US_SSN"], "hold_back": 80, "allow_echo": true},
         "channels": ["content"], "timeout": "1s", "on_error": "allow", "block": {"text": "No."}, "shadow": true,
@@ -33,7 +36,10 @@ fn mistakes_are_named() {
     assert!(of(json!({"stop": {}})).contains("plugins[0].answers.stop"));
     assert!(of(json!({"stop": {"words": [" "]}})).contains("stop.words[0]"));
     let pattern = of(json!({"stop": {"patterns": [{"name": "a b", "regex": "("}]}}));
-    assert!(pattern.contains("patterns[0].name") && pattern.contains("patterns[0].regex"), "{pattern}");
+    assert!(
+        pattern.contains("patterns[0].name") && pattern.contains("patterns[0].regex"),
+        "{pattern}"
+    );
     assert!(of(json!({"pii": {"deny": ["US_SNN"]}})).contains("US_SSN"));
     assert!(of(json!({"pii": {"hold_back": 3}})).contains("hold_back"));
     assert!(of(json!({"pii": {}, "channels": []})).contains("channels"));
@@ -43,9 +49,16 @@ fn mistakes_are_named() {
 #[test]
 fn models_are_needed_for_personal_data_alone() {
     let plugin = |config: Value| build(&json!({"answers": config})).unwrap();
-    assert!(plugin(json!({"stop": {"words": ["a"]}})).expects().is_empty());
+    assert!(
+        plugin(json!({"stop": {"words": ["a"]}}))
+            .expects()
+            .is_empty()
+    );
     let asks = plugin(json!({"pii": {}})).expects();
-    assert_eq!(asks, [Expectation::all_of(Question::Pii, Scope(Vec::new()))]);
+    assert_eq!(
+        asks,
+        [Expectation::all_of(Question::Pii, Scope(Vec::new()))]
+    );
 }
 
 fn exchange(api: Api) -> Exchange {
@@ -66,7 +79,10 @@ fn on<T>(work: impl Future<Output = T>) -> T {
 }
 
 fn said(text: &str) -> Bytes {
-    Bytes::from(format!("data: {}\n\n", json!({"choices": [{"index": 0, "delta": {"content": text}}]})))
+    Bytes::from(format!(
+        "data: {}\n\n",
+        json!({"choices": [{"index": 0, "delta": {"content": text}}]})
+    ))
 }
 
 /// Sends an answer through plugins in the order in which an answer meets them.
@@ -92,15 +108,23 @@ fn answer(plugins: &[Arc<dyn Plugin>], exchange: &mut Exchange, texts: &[&str]) 
 }
 
 fn read(stream: &str) -> String {
-    let events = stream.split("\n\n").filter_map(|event| event.strip_prefix("data: {"));
+    let events = stream
+        .split("\n\n")
+        .filter_map(|event| event.strip_prefix("data: {"));
     let event = |data: &str| serde_json::from_str::<Value>(&format!("{{{data}")).unwrap();
-    let text = |event: Value| event["choices"][0]["delta"]["content"].as_str().map(str::to_owned);
+    let text = |event: Value| {
+        event["choices"][0]["delta"]["content"]
+            .as_str()
+            .map(str::to_owned)
+    };
     events.map(event).filter_map(text).collect()
 }
 
 fn persons(more: Value) -> Arc<dyn Plugin> {
     let mut pii = json!({"deny": ["PERSON"]});
-    pii.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    pii.as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
     build(&json!({"answers": {"pii": pii}})).unwrap()
 }
 
@@ -111,15 +135,32 @@ fn verdicts_tell_labels_and_findings_no_text() {
         persons(json!({})),
         build(&json!({"answers": {"stop": {"words": ["bluebird"], "action": "flag"}}})).unwrap(),
     ];
-    let out = answer(&guards, &mut exchange, &["An", "a and ", "Bo saw Ana's blue", "bird."]);
+    let out = answer(
+        &guards,
+        &mut exchange,
+        &["An", "a and ", "Bo saw Ana's blue", "bird."],
+    );
     assert_eq!(read(&out), "[PERSON] and [PERSON] saw [PERSON]'s bluebird.");
     let [pii, stop] = exchange.verdicts.as_slice() else {
         panic!("{:?}", exchange.verdicts);
     };
-    assert_eq!((pii.guard, pii.side, pii.outcome), ("pii", Side::Answer, VerdictOutcome::Masked));
-    assert_eq!((&pii.labels[..], pii.score), (&["B-PERSON".to_owned()][..], Some(0.9)));
-    assert_eq!((stop.guard, stop.outcome, &stop.labels[..]), ("answers", VerdictOutcome::Flagged, &["WORD".to_owned()][..]));
-    let sources: Vec<_> = exchange.findings.iter().map(|f| f.source.as_str()).collect();
+    assert_eq!(
+        (pii.guard, pii.side, pii.outcome),
+        ("pii", Side::Answer, VerdictOutcome::Masked)
+    );
+    assert_eq!(
+        (&pii.labels[..], pii.score),
+        (&["B-PERSON".to_owned()][..], Some(0.9))
+    );
+    assert_eq!(
+        (stop.guard, stop.outcome, &stop.labels[..]),
+        ("answers", VerdictOutcome::Flagged, &["WORD".to_owned()][..])
+    );
+    let sources: Vec<_> = exchange
+        .findings
+        .iter()
+        .map(|f| f.source.as_str())
+        .collect();
     assert_eq!(sources, ["pii", "pii", "pii", "answers"]);
     assert!(!format!("{:?}{:?}", exchange.verdicts, exchange.findings).contains("Ana"));
 }
@@ -127,7 +168,11 @@ fn verdicts_tell_labels_and_findings_no_text() {
 #[test]
 fn the_client_may_hear_its_own_words_where_the_policy_lets_it() {
     let mut exchange = exchange(Api::ChatCompletions);
-    let out = answer(&[persons(json!({"allow_echo": true}))], &mut exchange, &["Ana, Bo."]);
+    let out = answer(
+        &[persons(json!({"allow_echo": true}))],
+        &mut exchange,
+        &["Ana, Bo."],
+    );
     assert_eq!(read(&out), "[PERSON], Bo.");
 }
 
@@ -165,8 +210,14 @@ fn errors_of_frontends_pass() {
 #[test]
 fn other_channels_are_left_alone() {
     let mut exchange = exchange(Api::ChatCompletions);
-    let plugin = build(&json!({"answers": {"stop": {"words": ["bluebird"]}, "channels": ["reasoning"]}})).unwrap();
+    let plugin =
+        build(&json!({"answers": {"stop": {"words": ["bluebird"]}, "channels": ["reasoning"]}}))
+            .unwrap();
     let out = answer(&[plugin], &mut exchange, &["a bluebird ", "and more"]);
-    let whole = [said("a bluebird "), said("and more"), Bytes::from_static(b"data: [DONE]\n\n")];
+    let whole = [
+        said("a bluebird "),
+        said("and more"),
+        Bytes::from_static(b"data: [DONE]\n\n"),
+    ];
     assert_eq!(out.as_bytes(), whole.concat());
 }
