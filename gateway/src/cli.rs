@@ -3,6 +3,7 @@
 mod classify;
 pub(crate) mod explain;
 mod generate;
+mod import;
 mod models;
 
 use std::path::{Path, PathBuf};
@@ -44,6 +45,8 @@ enum Command {
     Classify(classify::Classify),
     /// List, fetch and check the models that understand requests.
     Models(models::Models),
+    /// Turn another gateway's configuration into a policy, and list what has no counterpart.
+    Import(import::Import),
     /// Try it out: two simulated frontends in this process behind the real gateway.
     Demo(demo::Demo),
 }
@@ -85,6 +88,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Reference => generate::reference(),
         Command::Classify(classify) => classify.run(),
         Command::Models(models) => models.run(),
+        Command::Import(import) => import.run(),
         Command::Demo(demo) => demo.run(),
     }
 }

@@ -39,6 +39,7 @@ use tree::Finding;
 
 mod de;
 mod de_hole;
+mod document;
 mod error;
 mod expand;
 mod message;
@@ -54,6 +55,7 @@ mod yaml;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use document::{Document, Node, Value};
 pub(crate) use error::ConfigErrors;
 pub(crate) use reference::{editor_schema, reference};
 pub(crate) use source::Source;

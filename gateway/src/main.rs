@@ -6,6 +6,7 @@ mod cli;
 mod cluster;
 mod config;
 mod demo;
+mod import;
 mod lifecycle;
 mod policy_file;
 mod proxy;

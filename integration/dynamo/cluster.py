@@ -138,6 +138,16 @@ class DynamoCluster:
             wait_until(lambda: self._answers(frontend), f"{frontend.name} answers", 60)
         self.wait_ready()
 
+    def add_worker(self, model: str, program: Path, *flags: str) -> Worker:
+        """One more worker, of another kind: `program` gets the model's directory, its name and a
+        namespace, then `flags`. To be called before `start`."""
+        namespace = _namespace(model)
+        argv = [sys.executable, str(program), str(shared_model()), model, namespace, *flags]
+        name = f"backend-{namespace}-{len(self.workers)}"
+        worker = Worker(model, "backend", name, argv, self._env, self.directory / "logs")
+        self.workers.append(worker)
+        return worker
+
     def start_workers(self) -> None:
         """Starts the workers that do not run, and waits until every model is ready."""
         for worker in self.workers:
@@ -218,7 +228,7 @@ class DynamoCluster:
         return Frontend(port, f"frontend{index}", argv, self._env, self.directory / "logs")
 
     def _worker(self, model: str, role: str) -> Worker:
-        namespace = re.sub(r"[^A-Za-z0-9]", "-", model)
+        namespace = _namespace(model)
         component = "prefill" if role == "prefill" else "backend"
         argv = [sys.executable, "-m", "dynamo.mocker"]
         argv += ["--model-path", str(shared_model()), "--model-name", model]
@@ -256,6 +266,11 @@ class DynamoCluster:
             "DYN_LOGGING_JSONL": "1",
             **extra,
         }
+
+
+def _namespace(model: str) -> str:
+    """A model's name without the characters that an endpoint's name may not have."""
+    return re.sub(r"[^A-Za-z0-9]", "-", model)
 
 
 def _short(line: str) -> str:

@@ -10,6 +10,7 @@ from chat import chat
 from cluster import DynamoCluster
 from gateway import Gateway, find_binary, policy_for
 from processes import wait_until
+from understanding import guarded_policy, understanding_cluster
 
 _shown_on_failure: list[DynamoCluster | Gateway] = []
 
@@ -48,6 +49,25 @@ def gateway(dynamo: DynamoCluster) -> Iterator[Gateway]:
     """A gateway in front of `dynamo` that knows both models on both frontends."""
     with Gateway(policy_for(*dynamo.addresses())) as gateway:
         wait_serving(gateway, "general", "math")
+        _shown_on_failure.append(gateway)
+        yield gateway
+        _shown_on_failure.remove(gateway)
+
+
+@pytest.fixture(scope="session")
+def understood() -> Iterator[DynamoCluster]:
+    """See `understanding_cluster`: for the tests of guards and of routing by meaning."""
+    with understanding_cluster() as cluster:
+        _shown_on_failure.append(cluster)
+        yield cluster
+        _shown_on_failure.remove(cluster)
+
+
+@pytest.fixture(scope="session")
+def guarded(understood: DynamoCluster) -> Iterator[Gateway]:
+    """A gateway in front of `understood` with both guards, before anything reaches a worker."""
+    with Gateway(guarded_policy(understood.addresses())) as gateway:
+        wait_serving(gateway, "general", "math", "echo")
         _shown_on_failure.append(gateway)
         yield gateway
         _shown_on_failure.remove(gateway)

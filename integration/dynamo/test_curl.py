@@ -3,44 +3,17 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 
-import pytest
-
+from command_line import Answer, needs_curl, post
 from gateway import Gateway
 
-pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="SKIP: curl is not installed")
+pytestmark = needs_curl
 
 
-def curl(*words: str) -> tuple[str, dict[str, str], str]:
-    """Runs `curl -i` and returns the status line, the headers and the body."""
-    done = subprocess.run(
-        ["curl", "--silent", "--show-error", "--noproxy", "*", "-i", *words],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    )
-    head, _, rest = done.stdout.partition("\n\n")
-    status, *lines = head.splitlines()
-    return (
-        status,
-        {name.lower(): value for name, value in (one.split(": ", 1) for one in lines)},
-        rest,
-    )
-
-
-def ask(gateway: Gateway, **fields: object) -> tuple[str, dict[str, str], str]:
+def ask(gateway: Gateway, **fields: object) -> Answer:
     question = [{"role": "user", "content": "What is 2+2?"}]
     request = {"model": "MoM", "messages": question, "max_tokens": 16, **fields}
-    return curl(
-        f"{gateway.url}/v1/chat/completions",
-        "-H",
-        "Content-Type: application/json",
-        "-d",
-        json.dumps(request),
-    )
+    return post(f"{gateway.url}/v1/chat/completions", request)
 
 
 def test_two_plus_two(gateway: Gateway) -> None:
