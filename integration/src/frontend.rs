@@ -138,6 +138,24 @@ impl Exchange {
         self.connection.send(chunk).await;
     }
 
+    /// Answers with a whole JSON body.
+    pub async fn json(&mut self, body: &str) {
+        let head = format!(
+            "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        );
+        self.connection.send(head + body).await;
+    }
+
+    /// Answers with a whole event stream, one chunk an event.
+    pub async fn events(&mut self, events: &[String]) {
+        self.stream_head().await;
+        for event in events {
+            self.chunk(event).await;
+        }
+        self.end().await;
+    }
+
     /// Ends a chunked body.
     pub async fn end(&mut self) {
         self.connection.send("0\r\n\r\n").await;

@@ -13,6 +13,7 @@ mod verdict;
 
 pub use conduct::{BlockConfig, Conduct, Mode, OnError, TIMEOUT};
 pub use placeholders::Placeholders;
+pub(crate) use run::SKIPPED;
 pub use run::{Act, GuardError, Judge, Judgement, edit, run, warn_of_unread};
 pub use thought::{Conclusion, Thought};
 pub use types::Types;

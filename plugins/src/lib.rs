@@ -3,6 +3,7 @@
 //! Start at [`exchange::Exchange`], then [`plugin::Plugin`] and [`signal::Signal`].
 
 pub mod answer;
+pub mod answer_text;
 pub mod api;
 pub mod api_error;
 pub(crate) mod ascii;

@@ -143,23 +143,25 @@ impl Policy {
         Ok(())
     }
 
-    /// The plugins for this request: guards first, then the others; of each the policy's, then the decision's. A
-    /// decision's guards take the place of the policy's of the same name.
+    /// The plugins for this request: guards first, then the others, and last what judges answers; of each the policy's,
+    /// then the decision's. A decision's guards take the place of the policy's of the same name.
     fn chain(&self, exchange: &Exchange, decided: &Decided) -> Vec<Arc<dyn Plugin>> {
         let own = match decided.winner() {
             Some(winner) => &self.decisions[winner.index].plugins[..],
             None => &[],
         };
         let replaced = |plugin: &Arc<dyn Plugin>| {
-            plugin.is_guard() && own.iter().any(|other| other.name() == plugin.name())
+            (plugin.is_guard() || plugin.judges_answers())
+                && own.iter().any(|other| other.name() == plugin.name())
         };
         let mut chain: Vec<Arc<dyn Plugin>> = Vec::new();
         if exchange.api.generates() || !exchange.conversation.texts.is_empty() {
             chain.extend(self.plugins.iter().filter(|p| !replaced(p)).cloned());
         }
         chain.extend(own.iter().cloned());
-        // What guards replace must not have been copied elsewhere by others before.
-        chain.sort_by_key(|plugin| !plugin.is_guard());
+        // What guards replace must not have been copied elsewhere by others before. The way back is the reverse: what
+        // judges answers sees them as the model wrote them, with placeholders that guards of the request put there.
+        chain.sort_by_key(|plugin| (plugin.judges_answers(), !plugin.is_guard()));
         chain
     }
 }

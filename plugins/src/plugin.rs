@@ -1,5 +1,6 @@
 //! The trait that every plugin implements, and what it may answer.
 
+pub mod answers;
 #[cfg(test)]
 mod compliance;
 pub mod deny_list;
@@ -109,6 +110,78 @@ pub enum Part {
     Body(Bytes),
 }
 
+impl Part {
+    /// The part's bytes.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        match self {
+            Self::Event(bytes) | Self::Body(bytes) => bytes,
+        }
+    }
+}
+
+/// What becomes of one part of an answer: nothing, one part, or several, in order.
+#[derive(Debug, Default)]
+pub struct Parts {
+    /// What the client gets in its place.
+    pub list: Vec<Part>,
+    /// Are these the answer's last parts? Nothing more is read from the frontend then, and the client's stream ends
+    /// behind them. For a body that is no stream this means nothing: it is whole anyway.
+    pub end: bool,
+    /// An error that ends the answer: an error event behind `list` in a stream, and instead of a body that is no
+    /// stream.
+    pub error: Option<ApiError>,
+}
+
+impl Parts {
+    /// Drops the part.
+    #[must_use]
+    pub fn none() -> Self {
+        Self::default()
+    }
+
+    /// These are the answer's last parts.
+    #[must_use]
+    pub fn last(list: Vec<Part>) -> Self {
+        Self {
+            list,
+            end: true,
+            error: None,
+        }
+    }
+
+    /// The answer ends with an error.
+    #[must_use]
+    pub fn failed(error: ApiError) -> Self {
+        Self {
+            list: Vec::new(),
+            end: true,
+            error: Some(error),
+        }
+    }
+}
+
+impl From<Part> for Parts {
+    fn from(part: Part) -> Self {
+        vec![part].into()
+    }
+}
+
+impl From<Option<Part>> for Parts {
+    fn from(part: Option<Part>) -> Self {
+        part.into_iter().collect::<Vec<_>>().into()
+    }
+}
+
+impl From<Vec<Part>> for Parts {
+    fn from(list: Vec<Part>) -> Self {
+        Self {
+            list,
+            ..Self::default()
+        }
+    }
+}
+
 /// Why a plugin failed. The gateway answers as the plugin's `on_error` says, and never with prompt text.
 #[derive(Debug, thiserror::Error)]
 pub enum PluginError {
@@ -144,6 +217,12 @@ pub trait Plugin: Send + Sync + std::fmt::Debug {
     /// Does it judge requests? Guards run before all other plugins, and those of a decision take the place of the
     /// policy's guards of the same name.
     fn is_guard(&self) -> bool {
+        false
+    }
+
+    /// Does it judge answers? Such plugins are the first to see an answer, before others change it, and those of a
+    /// decision take the place of the policy's of the same name. On the request they come last.
+    fn judges_answers(&self) -> bool {
         false
     }
 
@@ -186,13 +265,15 @@ pub trait Plugin: Send + Sync + std::fmt::Debug {
         false
     }
 
-    /// One part of the answer, which the plugin may change; `None` drops it.
-    async fn on_part(
-        &self,
-        _exchange: &mut Exchange,
-        part: Part,
-    ) -> Result<Option<Part>, PluginError> {
-        Ok(Some(part))
+    /// One part of the answer, which the plugin may change, hold back, drop, or take for the last one.
+    async fn on_part(&self, _exchange: &mut Exchange, part: Part) -> Result<Parts, PluginError> {
+        Ok(part.into())
+    }
+
+    /// Behind the last event of a stream, also of one that broke off: what the plugin still holds back. Not called
+    /// for bodies that are no streams, nor where the client has left.
+    async fn on_end(&self, _exchange: &mut Exchange) -> Result<Parts, PluginError> {
+        Ok(Parts::none())
     }
 
     /// After the last byte.

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{ModelConfig, ReasoningFamily};
 use crate::plugin::Plugin;
+use crate::plugin::answers::Answers;
 use crate::plugin::deny_list::DenyList;
 use crate::plugin::fixed_answer::FixedAnswer;
 use crate::plugin::headers::Headers;
@@ -94,6 +95,8 @@ plugins! {
     pii => Pii,
     /// Stops prompts that attack the model.
     jailbreak => Jailbreak,
+    /// Guards what the model says.
+    answers => Answers,
     /// Keeps words and patterns of your own away from the model.
     deny_list => DenyList,
     /// Asks a guard that runs elsewhere.

@@ -132,7 +132,7 @@ impl Gateway {
         self.own(session, ctx, own).await
     }
 
-    fn count_error(&self, ctx: &mut Ctx, error: &ApiError) {
+    pub(super) fn count_error(&self, ctx: &mut Ctx, error: &ApiError) {
         let code = known_code(error);
         ctx.record.code = Some(code);
         self.metrics.errors.with_label_values(&[code]).inc();
@@ -151,6 +151,9 @@ impl Gateway {
         if begun.is_none() && self.answer_stopped(session, ctx).await {
             return dead(200);
         }
+        if self.end_stream(session, ctx).await {
+            return dead(200);
+        }
         let api_error = ctx.error.take().or_else(|| fail::api_error(error));
         let Some(api_error) = api_error else {
             ctx.record.client_gone = true;
@@ -161,15 +164,17 @@ impl Gateway {
             Some(stream) => {
                 let api_error = fail::in_stream(error);
                 self.count_error(ctx, &api_error);
+                let mut rest = Bytes::new();
                 if let Some(flight) = &ctx.flight {
-                    flight
-                        .responder
-                        .lock()
-                        .await
-                        .break_off(known_code(&api_error));
+                    let mut responder = flight.responder.lock().await;
+                    rest = responder.break_off(known_code(&api_error)).await;
                 }
                 if stream {
                     let tail = answer::stream_error(ctx.api.unwrap_or(Api::Other), &api_error);
+                    let tail = match rest.is_empty() {
+                        true => tail,
+                        false => [rest, tail].concat().into(),
+                    };
                     let sent = session.write_response_body(Some(tail), true).await;
                     ctx.record.client_gone = sent.is_err();
                 }
@@ -208,6 +213,23 @@ impl Gateway {
             .await;
         ctx.record.client_gone = sent.is_err();
         ctx.record.stopped = true;
+        true
+    }
+
+    /// Writes the end that a plugin made of a stream, if one did.
+    async fn end_stream(&self, session: &mut Session, ctx: &mut Ctx) -> bool {
+        let Some(flight) = &ctx.flight else {
+            return false;
+        };
+        let Some(last) = flight.responder.lock().await.last.take() else {
+            return false;
+        };
+        match &last.error {
+            Some(error) => self.count_error(ctx, error),
+            None => ctx.record.stopped = true,
+        }
+        let sent = session.write_response_body(Some(last.bytes), true).await;
+        ctx.record.client_gone = sent.is_err();
         true
     }
 

@@ -2,7 +2,7 @@
 
 use commutator_plugins::exchange::Exchange;
 use commutator_plugins::finding::Finding;
-use commutator_plugins::guard::{Verdict, VerdictOutcome};
+use commutator_plugins::guard::{Side, Verdict, VerdictOutcome};
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::telemetry::metrics::Metrics;
@@ -52,12 +52,21 @@ pub(super) fn why(id: &str, verdicts: &[Verdict]) -> Option<String> {
     ))
 }
 
+/// Did a guard stop the model's answer?
+pub(super) fn stopped_answer(verdicts: &[Verdict]) -> bool {
+    verdicts.iter().any(|verdict| {
+        verdict.side == Side::Answer
+            && verdict.outcome == VerdictOutcome::Blocked
+            && !verdict.shadow
+    })
+}
+
 /// Counts what guards decided and found.
 pub(super) fn count(metrics: &Metrics, verdicts: &[Verdict], findings: &[Finding]) {
     for verdict in verdicts {
         let side = match verdict.side {
-            commutator_plugins::guard::Side::Request => "request",
-            commutator_plugins::guard::Side::Answer => "answer",
+            Side::Request => "request",
+            Side::Answer => "answer",
         };
         let shadow = if verdict.shadow { "yes" } else { "no" };
         let labels = [verdict.guard, side, verdict.outcome.as_str(), shadow];

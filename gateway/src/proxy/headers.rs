@@ -89,7 +89,12 @@ pub(super) fn finish_upstream_head(
     for name in ["keep-alive", "proxy-connection", "x-request-id"] {
         head.remove_header(name);
     }
-    for (name, value) in vsr(exchange, ResponsePath::Upstream, mode) {
+    // A body that is no stream has been judged by now.
+    let path = match guards::stopped_answer(&exchange.verdicts) {
+        true => ResponsePath::Blocked,
+        false => ResponsePath::Upstream,
+    };
+    for (name, value) in vsr(exchange, path, mode) {
         head.insert_header(name, value)?;
     }
     head.insert_header("x-request-id", exchange.id.as_str())?;

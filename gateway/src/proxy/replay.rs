@@ -23,7 +23,7 @@ use pingora::protocols::http::{HttpTask, ServerSession};
 use pingora::protocols::{Digest, l4::socket::SocketAddr};
 
 use super::deadline::Deadlines;
-use super::fail::SHUTTING_DOWN;
+use super::fail::{GUARD_STOPPED, SHUTTING_DOWN};
 use super::responder::Responder;
 use crate::lifecycle::stage::Stage;
 
@@ -136,9 +136,16 @@ impl CustomSession for Replay {
 
     async fn response_duplex_vec(&mut self, tasks: Vec<HttpTask>) -> Result<bool> {
         self.deadlines.progress();
-        let mut out = self.responder.lock().await.process(tasks).await?;
+        let (mut out, ended) = {
+            let mut responder = self.responder.lock().await;
+            let out = responder.process(tasks).await?;
+            (out, responder.last.is_some())
+        };
         if out.is_empty() {
-            return Ok(false);
+            return match ended {
+                true => Err(pingora::Error::new_in(GUARD_STOPPED)),
+                false => Ok(false),
+            };
         }
         let leaving = self.stage.is_leaving();
         let inner = self.inner()?;
@@ -158,6 +165,11 @@ impl CustomSession for Replay {
         let done = inner.response_duplex_vec(out).await;
         // A slow client is not a silent upstream: the clock starts when the client has taken the bytes.
         self.deadlines.progress();
+        if ended {
+            // An error drops the upstream at once; what comes last is written where errors are answered.
+            done?;
+            return Err(pingora::Error::new_in(GUARD_STOPPED));
+        }
         done
     }
 

@@ -33,9 +33,14 @@ impl Gateway {
             // What was noted at take-off, and what came later.
             ctx.record.verdicts = std::mem::take(&mut responder.exchange.verdicts);
             ctx.record.findings = std::mem::take(&mut responder.exchange.findings);
-            ctx.record
-                .response_path
-                .get_or_insert(ResponsePath::Upstream);
+            if let Some(refused) = responder.refused.take() {
+                self.count_error(ctx, &refused);
+            }
+            let path = match guards::stopped_answer(&ctx.record.verdicts) {
+                true => ResponsePath::Blocked,
+                false => ResponsePath::Upstream,
+            };
+            ctx.record.response_path.get_or_insert(path);
             if let (Some(kind), Some(picked)) = (seen.stream_error, &flight.picked) {
                 let cluster = flight.cluster.config().name.as_str();
                 self.metrics

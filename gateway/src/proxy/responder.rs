@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use commutator_plugins::api_error::ApiError;
 use commutator_plugins::exchange::Exchange;
 use commutator_plugins::plugin::{Flow, Outcome, Plugin, Reply, ResponseHead, ResponsePath};
 use commutator_plugins::sse::Usage;
@@ -64,6 +65,18 @@ pub(super) struct Responder {
     mode: Mode,
     /// What a guard answers instead of the frontend.
     pub(super) stopped: Option<Reply>,
+    /// The end that a plugin made of a stream.
+    pub(super) last: Option<Last>,
+    /// The error that took the place of a body.
+    pub(super) refused: Option<ApiError>,
+}
+
+/// The end that a plugin made of a stream; nothing more is read from the frontend.
+pub(super) struct Last {
+    /// The stream's last bytes.
+    pub(super) bytes: Bytes,
+    /// The error that they tell, if they do.
+    pub(super) error: Option<ApiError>,
 }
 
 impl Responder {
@@ -82,6 +95,8 @@ impl Responder {
             headers,
             mode: Mode::Head,
             stopped: None,
+            last: None,
+            refused: None,
         }
     }
 
@@ -119,6 +134,9 @@ impl Responder {
                 HttpTask::Done | HttpTask::Trailer(_) => {}
                 other => out.push(other),
             }
+            if self.last.is_some() {
+                break;
+            }
         }
         Ok(out)
     }
@@ -152,18 +170,19 @@ impl Responder {
             .filter(|plugin| plugin.wants_parts(&self.exchange))
             .cloned()
             .collect();
-        headers::finish_upstream_head(&mut head, &self.exchange, self.headers)?;
-        if stream {
-            head.remove_header(&header::CONTENT_LENGTH);
-            self.mode = Mode::Events(Events::new(part_plugins));
-        } else if head.status.as_u16() >= 400 || !part_plugins.is_empty() {
-            let mut held = Held::new(head, part_plugins);
+        if !stream && (head.status.as_u16() >= 400 || !part_plugins.is_empty()) {
+            let mut held = Held::new(head, part_plugins, self.headers);
             if end {
-                held.finish(&mut self.exchange, out).await?;
+                self.refused = held.finish(&mut self.exchange, out).await?;
                 self.seen.ended = true;
             }
             self.mode = Mode::Hold(held);
             return Ok(());
+        }
+        headers::finish_upstream_head(&mut head, &self.exchange, self.headers)?;
+        if stream {
+            head.remove_header(&header::CONTENT_LENGTH);
+            self.mode = Mode::Events(Events::new(part_plugins));
         } else {
             self.mode = Mode::Pass(Tail::new());
         }
@@ -194,7 +213,7 @@ impl Responder {
             Mode::Hold(held) => {
                 held.push(&data)?;
                 if end {
-                    held.finish(&mut self.exchange, out).await?;
+                    self.refused = held.finish(&mut self.exchange, out).await?;
                     self.seen.usage = held.usage();
                     self.seen.body_bytes = held.sent();
                 }
@@ -203,9 +222,17 @@ impl Responder {
                 let ready = events
                     .push(data, end, &mut self.exchange, &mut self.seen, &self.metrics)
                     .await?;
-                self.seen.body_bytes += ready.len() as u64;
-                if end || !ready.is_empty() {
-                    out.push(HttpTask::Body(Some(ready), end));
+                self.seen.body_bytes += ready.bytes.len() as u64;
+                if ready.last {
+                    self.last = Some(Last {
+                        bytes: ready.bytes,
+                        error: ready.error,
+                    });
+                    self.seen.ended = true;
+                    return Ok(());
+                }
+                if end || !ready.bytes.is_empty() {
+                    out.push(HttpTask::Body(Some(ready.bytes), end));
                 }
             }
         }
@@ -220,9 +247,16 @@ impl Responder {
         }
     }
 
-    /// What has to be appended to a stream that the frontend broke off.
-    pub(super) fn break_off(&mut self, why: &'static str) {
+    /// The frontend broke a stream off: what plugins still hold back of it.
+    pub(super) async fn break_off(&mut self, why: &'static str) -> Bytes {
         self.seen.stream_error.get_or_insert(why);
+        match &mut self.mode {
+            Mode::Events(events) if !self.seen.ended => {
+                let rest = events.rest(&mut self.exchange).await;
+                rest.map(|ready| ready.bytes).unwrap_or_default()
+            }
+            _ => Bytes::new(),
+        }
     }
 
     /// Time from `start` to the first part of the body.

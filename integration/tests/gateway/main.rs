@@ -4,6 +4,7 @@
 mod abort;
 mod admin;
 mod answers;
+mod answers_guard;
 mod bodies;
 mod errors;
 mod fidelity;

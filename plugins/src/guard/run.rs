@@ -37,7 +37,7 @@ pub enum GuardError {
 }
 
 impl GuardError {
-    fn word(&self) -> &'static str {
+    pub(crate) fn word(&self) -> &'static str {
         match self {
             Self::Deadline => "deadline",
             Self::Overloaded => "overloaded",
@@ -267,7 +267,7 @@ fn failed(
 }
 
 /// In `x-vsr-response-warnings` where a guard could not tell and the request passed.
-const SKIPPED: &str = "guard_skipped";
+pub(crate) const SKIPPED: &str = "guard_skipped";
 
 /// In `x-vsr-response-warnings` where a model read a text only up to its `max_windows`.
 const PARTIAL: &str = "guard_partial";

@@ -1,6 +1,7 @@
 //! `pii`: keeps personal data and secrets away from the model, or at least knows of them.
 
 mod config;
+mod restoring;
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -16,13 +17,13 @@ use crate::guard::{
     Act, Conduct, GuardError, Judge, Judgement, Placeholders, Types, run, warn_of_unread,
 };
 use crate::passage::Passage;
-use crate::plugin::{Flow, Plugin, PluginError};
+use crate::plugin::{Flow, Part, Parts, Plugin, PluginError};
 use crate::problem::Problems;
 use crate::registry::{BuildContext, BuiltIn};
 use crate::understand::{Expectation, Inspection, Piece, Question, all};
 
 use config::Patterns;
-pub use config::{Action, PiiConfig};
+pub use config::{Action, PatternConfig, PiiConfig};
 
 const NAME: &str = "pii";
 
@@ -75,6 +76,18 @@ impl Plugin for Pii {
 
     async fn on_request(&self, exchange: &mut Exchange) -> Result<Flow, PluginError> {
         run(&self.0, exchange).await
+    }
+
+    fn wants_parts(&self, exchange: &Exchange) -> bool {
+        restoring::is_wanted(exchange)
+    }
+
+    async fn on_part(&self, exchange: &mut Exchange, part: Part) -> Result<Parts, PluginError> {
+        restoring::part(self, exchange, part).await
+    }
+
+    async fn on_end(&self, exchange: &mut Exchange) -> Result<Parts, PluginError> {
+        restoring::end(self, exchange).await
     }
 }
 

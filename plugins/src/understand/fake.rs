@@ -28,12 +28,15 @@ pub struct FakeUnderstanding {
     pub delay: Duration,
     /// The questions of every call so far.
     pub calls: Mutex<Vec<Vec<Question>>>,
+    /// The bytes of the texts of all calls so far.
+    pub looked: Mutex<usize>,
 }
 
 #[async_trait]
 impl Understand for FakeUnderstanding {
     async fn inspect(&self, text: &str, questions: &[Question]) -> Result<Inspection, ModelError> {
         self.calls.lock().push(questions.to_vec());
+        *self.looked.lock() += text.len();
         if !self.delay.is_zero() {
             tokio::time::sleep(self.delay).await;
         }
@@ -95,6 +98,7 @@ impl FakeUnderstanding {
             failure: self.failure.clone(),
             delay: self.delay,
             calls: Mutex::default(),
+            looked: Mutex::default(),
         }
     }
 

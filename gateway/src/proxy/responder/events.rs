@@ -26,6 +26,24 @@ pub(super) struct Events {
     finished: bool,
 }
 
+/// What goes to the client now.
+#[derive(Default)]
+pub(super) struct Ready {
+    pub(super) bytes: Bytes,
+    /// A plugin ends the stream here.
+    pub(super) last: bool,
+    /// The error that it tells the client.
+    pub(super) error: Option<ApiError>,
+}
+
+/// What plugins made of an event.
+#[derive(Default)]
+struct Made {
+    events: Vec<Bytes>,
+    last: bool,
+    error: Option<ApiError>,
+}
+
 impl Events {
     pub(super) fn new(plugins: Vec<Arc<dyn Plugin>>) -> Self {
         Self {
@@ -44,7 +62,7 @@ impl Events {
         exchange: &mut Exchange,
         seen: &mut Seen,
         metrics: &Metrics,
-    ) -> Result<Bytes> {
+    ) -> Result<Ready> {
         let whole = chunk.clone();
         let mut events = self
             .decoder
@@ -63,33 +81,84 @@ impl Events {
                 out.keep(event);
                 continue;
             }
-            match self.run_plugins(event, exchange).await? {
-                Some(event) => out.replace(event),
-                None => out.drop_one(),
+            let made = self.run_plugins(0, vec![event], exchange).await?;
+            out.replace(made.events);
+            if made.last {
+                return Ok(out.last(made.error, exchange.api));
             }
         }
-        let mut ready = out.finish();
+        if end && !self.plugins.is_empty() {
+            let rest = self.rest(exchange).await?;
+            out.replace(vec![rest.bytes]);
+            if rest.last {
+                return Ok(out.last(rest.error, exchange.api));
+            }
+        }
+        let mut bytes = out.finish();
         if end && !self.finished && expects_end_marker(exchange.api) {
             seen.stream_error.get_or_insert("upstream_disconnected");
             let tail = answer::stream_error(exchange.api, &disconnected());
-            ready = [ready, tail].concat().into();
+            bytes = [bytes, tail].concat().into();
         }
-        Ok(ready)
+        Ok(Ready {
+            bytes,
+            ..Ready::default()
+        })
     }
 
-    async fn run_plugins(&self, event: Bytes, exchange: &mut Exchange) -> Result<Option<Bytes>> {
-        let mut event = event;
-        for plugin in &self.plugins {
-            let part = plugin
-                .on_part(exchange, Part::Event(event))
+    /// What plugins hold back at the stream's end; each one's goes through those behind it.
+    pub(super) async fn rest(&self, exchange: &mut Exchange) -> Result<Ready> {
+        let mut all = Vec::new();
+        for (index, plugin) in self.plugins.iter().enumerate() {
+            let parts = plugin
+                .on_end(exchange)
                 .await
                 .map_err(|error| failed(plugin.name(), &error))?;
-            match part {
-                Some(Part::Event(next) | Part::Body(next)) => event = next,
-                None => return Ok(None),
+            let events = parts.list.into_iter().map(Part::into_bytes).collect();
+            let made = self.run_plugins(index + 1, events, exchange).await?;
+            all.extend(made.events);
+            if parts.end || made.last {
+                return Ok(Ready {
+                    bytes: all.concat().into(),
+                    last: true,
+                    error: parts.error.or(made.error),
+                });
             }
         }
-        Ok(Some(event))
+        Ok(Ready {
+            bytes: all.concat().into(),
+            ..Ready::default()
+        })
+    }
+
+    /// Takes events through the plugins from `first` on.
+    async fn run_plugins(
+        &self,
+        first: usize,
+        events: Vec<Bytes>,
+        exchange: &mut Exchange,
+    ) -> Result<Made> {
+        let mut made = Made {
+            events,
+            ..Made::default()
+        };
+        for plugin in self.plugins.iter().skip(first) {
+            let mut next = Vec::with_capacity(made.events.len());
+            for event in made.events {
+                let parts = plugin
+                    .on_part(exchange, Part::Event(event))
+                    .await
+                    .map_err(|error| failed(plugin.name(), &error))?;
+                next.extend(parts.list.into_iter().map(Part::into_bytes));
+                if parts.end {
+                    made.last = true;
+                    made.error = parts.error;
+                    break;
+                }
+            }
+            made.events = next;
+        }
+        Ok(made)
     }
 
     /// Notes times, usage and errors; says whether the client gets to see the event.
@@ -183,9 +252,21 @@ impl Output {
         self.kept.push(event);
     }
 
-    fn replace(&mut self, event: Bytes) {
+    fn replace(&mut self, events: Vec<Bytes>) {
         self.changed = true;
-        self.kept.push(event);
+        self.kept.extend(events);
+    }
+
+    /// The stream ends here.
+    fn last(mut self, error: Option<ApiError>, api: Api) -> Ready {
+        if let Some(error) = &error {
+            self.kept.push(answer::stream_error(api, error));
+        }
+        Ready {
+            bytes: self.finish(),
+            last: true,
+            error,
+        }
     }
 
     fn drop_one(&mut self) {
