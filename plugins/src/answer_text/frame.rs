@@ -35,6 +35,14 @@ impl Frame {
         &self.bytes
     }
 
+    /// Does it end with a blank line? The last one of a stream that broke off may not, and what follows would become a
+    /// part of it.
+    pub(super) fn is_whole(&self) -> bool {
+        let ends = [&b"\r\n"[..], b"\n", b"\r"];
+        let line = ends.iter().find_map(|end| self.bytes.strip_suffix(*end));
+        line.is_some_and(|rest| rest.is_empty() || rest.ends_with(b"\n") || rest.ends_with(b"\r"))
+    }
+
     pub(super) fn data(&self) -> Data {
         let data = match self.lines.as_slice() {
             [] => return Data::None,
@@ -165,6 +173,18 @@ mod tests {
         assert!(matches!(of("data\n\n"), Data::None));
         assert!(matches!(of("data:  [DONE] \n\n"), Data::Done));
         assert!(matches!(of("data: {\"a\":\n\n"), Data::Unreadable(_)));
+    }
+
+    #[test]
+    fn an_event_without_its_blank_line_is_known() {
+        let whole =
+            |event: &'static str| Frame::new(Bytes::from_static(event.as_bytes())).is_whole();
+        for event in ["data: 1\n\n", "data: 1\r\r", "data: 1\r\n\r\n", "\n"] {
+            assert!(whole(event), "{event:?}");
+        }
+        for event in ["data: 1\n", "data: 1\r\n", "data: 1", ""] {
+            assert!(!whole(event), "{event:?}");
+        }
     }
 
     #[test]

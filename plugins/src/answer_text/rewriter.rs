@@ -24,6 +24,9 @@ pub struct Rewritten {
     pub stopped: bool,
 }
 
+/// Ends an event that came without its blank line.
+const BLANK: Bytes = Bytes::from_static(b"\n\n");
+
 /// Takes one answer through its filters.
 pub struct Rewriter {
     pub(super) api: Api,
@@ -42,6 +45,8 @@ pub struct Rewriter {
     items: BTreeMap<u32, Bytes>,
     closed: BTreeSet<u32>,
     stopped: bool,
+    /// The last event came without its blank line.
+    cut_off: bool,
 }
 
 impl Rewriter {
@@ -60,6 +65,7 @@ impl Rewriter {
             items: BTreeMap::new(),
             closed: BTreeSet::new(),
             stopped: false,
+            cut_off: false,
         }
     }
 
@@ -80,6 +86,7 @@ impl Rewriter {
             return Ok(out);
         }
         let frame = Frame::new(bytes);
+        self.cut_off = !frame.is_whole();
         match frame.data() {
             Data::None => out.events.push(frame.bytes().clone()),
             Data::Unreadable(error) => return Err(error.into()),
@@ -103,6 +110,9 @@ impl Rewriter {
         if !self.stopped {
             let open = self.channels.open();
             self.flush(open, None, &mut out).await?;
+        }
+        if self.cut_off && !out.events.is_empty() {
+            out.events.insert(0, BLANK);
         }
         Ok(out)
     }
@@ -133,6 +143,9 @@ impl Rewriter {
         });
         self.open.extend(&view.opened);
         if let Some(channel) = stop {
+            if self.cut_off {
+                out.events.push(BLANK);
+            }
             self.stop(channel, None, out);
             return Ok(());
         }

@@ -151,7 +151,7 @@ impl StopList {
     fn note(&self, found: &Match) {
         let name = &self.rules.terms[found.term].name;
         let mut report = self.report.lock();
-        report.found(name.clone(), name, 1.0, self.rules.outcome);
+        report.found(format!("B-{name}"), name, 1.0, self.rules.outcome);
     }
 
     fn pass(&mut self, last: bool) -> Filtered {
@@ -320,7 +320,7 @@ mod tests {
         let report = report.lock();
         assert_eq!(
             (report.outcome, &report.labels[..]),
-            (VerdictOutcome::Blocked, &["word".to_owned()][..])
+            (VerdictOutcome::Blocked, &["B-word".to_owned()][..])
         );
     }
 

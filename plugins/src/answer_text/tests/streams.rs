@@ -152,3 +152,15 @@ fn what_is_no_json_is_an_error_and_changes_nothing() {
     );
     assert!(out.contains("a [WORD]"), "{out}");
 }
+
+#[test]
+fn what_follows_an_event_in_halves_is_an_event_of_its_own() {
+    let cut = chat(r#"{"content":"It was"}"#);
+    let out = masked(cut.trim_end());
+    let said = super::said::read(Api::ChatCompletions, &out);
+    assert_eq!(said[&(0, "content".to_owned())], "It was");
+    let long = chat(r#"{"content":"a secret, and a lot that comes behind it, and more"}"#);
+    let mut stops = rewriter(Api::ChatCompletions, VerdictOutcome::Blocked);
+    let (out, stopped) = run(&mut stops, long.trim_end().as_bytes(), 9);
+    assert!(stopped && events(&out).len() == 3, "{out}");
+}

@@ -154,7 +154,11 @@ fn verdicts_tell_labels_and_findings_no_text() {
     );
     assert_eq!(
         (stop.guard, stop.outcome, &stop.labels[..]),
-        ("answers", VerdictOutcome::Flagged, &["WORD".to_owned()][..])
+        (
+            "answers",
+            VerdictOutcome::Flagged,
+            &["B-WORD".to_owned()][..]
+        )
     );
     let sources: Vec<_> = exchange
         .findings
