@@ -201,3 +201,28 @@ async fn http_1_0_gets_streams_until_the_end_of_the_connection() {
     assert!(rest.starts_with("data: {"), "{rest}");
     assert!(rest.ends_with("data: [DONE]\n\n"), "{rest}");
 }
+
+/// Half an event at a stream's end must not swallow the error event behind it.
+#[rstest]
+#[case::half("data: {\"choices\":[{\"del", false)]
+#[case::whole_without_its_blank_line("data: {\"choices\":[]}", true)]
+#[tokio::test]
+async fn a_stream_that_ends_in_the_middle_of_an_event(#[case] last: &str, #[case] seen: bool) {
+    let (gateway, frontend) = by_hand().await;
+    let mut client = Client::h1(gateway.addr()).await;
+    let serve = async {
+        let mut exchange = frontend.request().await;
+        exchange.stream_head().await;
+        exchange
+            .chunk("data: {\"choices\":[{\"index\":0}]}\n\n")
+            .await;
+        exchange.chunk(last).await;
+        exchange.end().await;
+    };
+    let question = streamed("hello");
+    let ((), answer) = tokio::join!(serve, client.post(CHAT, &question));
+    answer.ends_with_error("upstream_disconnected");
+    assert_eq!(answer.text().contains(last), seen, "{}", answer.text());
+    let events = answer.events();
+    assert_eq!(events.len(), if seen { 3 } else { 2 }, "{}", answer.text());
+}

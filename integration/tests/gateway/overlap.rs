@@ -28,7 +28,9 @@ async fn a_violation_stops_a_silent_frontend(#[case] protocol: &str) {
     // It would never answer: only the verdict can end this.
     stage.frontend().set_fault(Fault::hang_before_headers());
     for stream in [false, true] {
-        let body = if stream { streamed(SSN) } else { chat(SSN) };
+        // Another text each time: what is known already does not overlap.
+        let text = format!("{SSN}. Stream: {stream}.");
+        let body = if stream { streamed(&text) } else { chat(&text) };
         let answer = Client::h1(stage.gateway.addr())
             .await
             .post(CHAT, &body)

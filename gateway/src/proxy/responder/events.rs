@@ -68,10 +68,14 @@ impl Events {
             .decoder
             .push(chunk)
             .map_err(|error| too_large(&error))?;
-        if end && let Some(rest) = self.decoder.finish().map_err(|error| too_large(&error))? {
-            events.push(rest);
-        }
         let mut out = Output::new(whole);
+        if end && let Some(rest) = self.decoder.finish().map_err(|error| too_large(&error))? {
+            // Clients drop what ends without its blank line; an error event behind it would become a part of it.
+            match self.finished || !expects_end_marker(exchange.api) || is_readable(&rest) {
+                true => events.push(rest),
+                false => out.drop_one(),
+            }
+        }
         for event in events {
             if !self.inspect(&event, exchange, seen, metrics) {
                 out.drop_one();
@@ -98,7 +102,11 @@ impl Events {
         if end && !self.finished && expects_end_marker(exchange.api) {
             seen.stream_error.get_or_insert("upstream_disconnected");
             let tail = answer::stream_error(exchange.api, &disconnected());
-            bytes = [bytes, tail].concat().into();
+            let border: &[u8] = match bytes.ends_with(b"\n\n") || bytes.is_empty() {
+                true => b"",
+                false => b"\n\n",
+            };
+            bytes = [&bytes, border, &tail].concat().into();
         }
         Ok(Ready {
             bytes,
@@ -201,6 +209,13 @@ impl Events {
         self.finished |= is_last(exchange.api, event.name.as_deref());
         true
     }
+}
+
+/// Is the data of an event all there, although its blank line is missing?
+fn is_readable(event: &[u8]) -> bool {
+    let event = Event::parse(event);
+    let json = |data: &str| serde_json::from_str::<serde::de::IgnoredAny>(data).is_ok();
+    is_done(&event) || event.data.as_deref().is_some_and(json)
 }
 
 /// The events that end a stream of the APIs that name their events.
