@@ -79,4 +79,6 @@ def wait_serving(gateway: Gateway, *models: str) -> None:
         wait_until(
             lambda: chat(gateway.url, "warm up", model).status_code == 200,
             f"the gateway serves {model}",
+            # A disaggregated cluster on a busy machine answers 503 for a while after it says that it is ready.
+            90,
         )
