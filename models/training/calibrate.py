@@ -2,8 +2,9 @@
 
     python calibrate.py --model build/run/guard --encoder build/encoder --data build/guard
 
-writes `calibration.json`. The guard's threshold is the lowest that keeps every group of benign texts at or below its
-target; a PII type's is the one with the best F1, high for those that rules find better.
+writes `calibration.json`. The guard's threshold is the lowest that keeps every group of benign texts, and all of them
+together, at or below the targets; its operating points are thresholds for a few rates over all benign texts. A PII
+type's threshold is the one with the best F1, high for those that rules find better.
 """
 
 from __future__ import annotations
@@ -15,15 +16,17 @@ from pathlib import Path
 import numpy as np
 
 from dataset import plain_rows, spread
-from metrics import auc, guard_group, span_scores
+from metrics import auc, by_kind, guard_group, span_scores
 from model import load_trained
 from predict import Runner, softmax
 from spans import decode
 from spec import PII_TYPES, SENSITIVE, Spec
+from thresholds import operating_points, threshold_for
 
 TEMPERATURES = np.round(np.geomspace(0.4, 2.5, 30), 3)
 # Shares of benign texts that may be flagged: between the gates (1.5, 4 and 15 %) and where we want to be.
 TARGETS = {"ordinary English": 0.01, "other languages": 0.02, "look-alikes": 0.1}
+TARGET = 0.02  # of all benign texts
 LOWEST, HIGHEST = 0.5, 0.97
 # Rules with checksums and formats find these; the model may add only what it is sure of.
 RULED = (*SENSITIVE, "DOMAIN_NAME")
@@ -39,22 +42,16 @@ def best_temperature(logits: np.ndarray, target: np.ndarray) -> float:
 
 
 def domain(runner: Runner, rows: list[dict]) -> dict:
-    """The temperature."""
+    """The temperature, and the accuracy on the development set."""
     logits = np.stack([windows.mean(0) for windows in runner.sequence_logits([row["text"] for row in rows])])
     target = np.array([runner.spec.labels.index(row["label"]) for row in rows])
-    accuracy = float((logits.argmax(1) == target).mean())
-    return {"temperature": best_temperature(logits, target), "dev": {"accuracy": accuracy}}
-
-
-def threshold_for(scores: np.ndarray, share: float) -> float:
-    """The least value that at most `share` of the scores reach."""
-    ranked = np.sort(scores)[::-1]
-    allowed = int(share * len(ranked))
-    return float(np.nextafter(ranked[allowed], 2.0)) if allowed < len(ranked) else 0.0
+    right = logits.argmax(1) == target
+    dev = {"accuracy": float(right.mean()), **by_kind(rows, right)}
+    return {"temperature": best_temperature(logits, target), "dev": dev}
 
 
 def guard(runner: Runner, rows: list[dict]) -> dict:
-    """Temperature and threshold, and what they give on the development set."""
+    """Temperature, threshold and operating points, and what they give on the development set."""
     windows = runner.sequence_logits([row["text"] for row in rows])
     worst = np.stack([logits[np.argmax(logits[:, 1] - logits[:, 0])] for logits in windows])
     attack = np.array([row["label"] == "jailbreak" for row in rows])
@@ -66,6 +63,7 @@ def guard(runner: Runner, rows: list[dict]) -> dict:
         for name, share in TARGETS.items()
         if any(guard_group(row) == name for row, _ in benign)
     }
+    groups["all"] = threshold_for(scores[~attack], TARGET)
     threshold = float(np.ceil(np.clip(max(groups.values()), LOWEST, HIGHEST) * 1000) / 1000)
     dev = {
         "auc": auc(scores, attack),
@@ -74,7 +72,9 @@ def guard(runner: Runner, rows: list[dict]) -> dict:
         "threshold_by_group": groups,
         "recall_at": {str(t): float((scores[attack] >= t).mean()) for t in (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)},
     }
-    return {"temperature": temperature, "threshold": threshold, "dev": dev}
+    points = operating_points(scores[~attack])
+    dev["recall_at_rate"] = {str(rate): float((scores[attack] >= cut).mean()) for rate, cut in points}
+    return {"temperature": temperature, "threshold": threshold, "operating_points": points, "dev": dev}
 
 
 def pii(runner: Runner, rows: list[dict]) -> dict:

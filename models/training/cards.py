@@ -54,6 +54,14 @@ def on_test(task: str, scores: dict) -> str:
     return f"{scores['rows'][task]} texts of {scores['part']}, {way}"
 
 
+def steps_of(record: dict) -> str:
+    """How many steps were made, in how many runs."""
+    steps = record.get("steps")
+    if isinstance(steps, list) and len(steps) > 1:
+        return f"the mean of runs of {' and '.join(map(str, steps))} steps"
+    return f"{steps[0] if isinstance(steps, list) else steps} steps"
+
+
 def training_part(task: str, run: Path) -> str:
     """How the branch was made, the data's hashes, what calibration chose."""
     record, settings = read(run / task / "training.json"), read(run / task / "calibration.json")
@@ -64,7 +72,7 @@ def training_part(task: str, run: Path) -> str:
     lines = [
         f"## How it was trained\n\n{BASE} The branch has {3 if spec.get('shared') else 6} layers of its own {where}; "
         f"AdamW, rate {spec.get('rate')}, batches of {spec.get('batch_tokens')} tokens, label smoothing "
-        f"{spec.get('smoothing')}, {record.get('steps')} steps over {record.get('windows')} windows "
+        f"{spec.get('smoothing')}, {steps_of(record)} over {record.get('windows')} windows "
         f"({record.get('tokens')} tokens in the whole file), seed {spec.get('seed')}. "
         f"Stored as {stored.get('stored_as', 'int8')}; int8 gives the f32 label in "
         f"{percent(stored.get('same_label_on_dev', 0))} of {stored.get('texts')} development texts.",
@@ -88,10 +96,12 @@ def domain_card(run: Path, scores: dict) -> str:
     """The subject classifier."""
     s = scores["domain"]
     rows = [("accuracy", percent(s["accuracy"])), ("macro-F1", percent(s["macro_f1"]))]
-    kinds = (("chat", "chat-style prompts"), ("exam", "exam questions"))
+    kinds = (("chat", "accuracy, chat-style prompts"), ("exam", "accuracy, exam questions"))
     rows += [(name, percent(s[key])) for key, name in kinds if key in s]
     dev = read(run / "domain" / "calibration.json").get("dev", {})
-    rows.append(("accuracy on the development set (two thirds of it exam questions)", percent(dev.get("accuracy", 0))))
+    rows += [
+        (f"{name} of the development set, the weights alone", percent(dev[key])) for key, name in kinds if key in dev
+    ]
     sources = table(("test source", "accuracy"), [(name, percent(value)) for name, value in s["sources"].items()])
     gaps = (
         "## Known gaps\n\n"
@@ -133,6 +143,14 @@ def guard_card(run: Path, scores: dict) -> str:
             "Alone and in the middle of 5,000 harmless words the verdict is the same for "
             f"{percent(same['attacks'])} of the attacks and {percent(same['benign'])} of the benign texts "
             f"({s['buried']['texts']} texts)."
+        )
+    if "operating_points" in settings:
+        recall = settings["dev"]["recall_at_rate"]
+        points = [(percent(rate), cut, percent(recall[str(rate)])) for rate, cut in settings["operating_points"]]
+        parts.append(
+            "Thresholds for other balances, measured with the weights alone on the development set: at most the "
+            "first column's share of its benign texts reaches them:\n\n"
+            + table(("benign texts flagged, at most", "threshold", "recall"), points)
         )
     gaps = (
         "## Known gaps\n\n- Other languages' attacks in training come from templates.\n- Benign orders that speak of "

@@ -6,11 +6,13 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-
-from tokenizers import Tokenizer
+from typing import TYPE_CHECKING
 
 from spec import Spec
 from tokens import framed, token_ids, windows
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 IGNORED = -1
 # Disguises that the engine undoes before it classifies: such rows teach nothing that the plain ones do not.

@@ -18,9 +18,8 @@ import numpy as np
 
 from classify import Classify, by_command, by_python
 from dataset import read_rows, spread
-from metrics import auc, false_sensitive, guard_group, macro_f1, shares, span_scores
+from metrics import auc, by_kind, false_sensitive, guard_group, macro_f1, shares, span_scores
 
-EXAMS = "mmlu-pro"
 HAYSTACK_WORDS = 5000
 
 
@@ -29,8 +28,7 @@ def domain(classify: Classify, rows: list[dict]) -> dict:
     found = [answer["domain"]["label"] for answer in classify([row["text"] for row in rows])]
     truth = [row["label"] for row in rows]
     right = np.array([t == f for t, f in zip(truth, found, strict=True)])
-    exam = np.array([row["src"].startswith(EXAMS) for row in rows])
-    kinds = {name: float(right[mask].mean()) for name, mask in (("exam", exam), ("chat", ~exam)) if mask.any()}
+    kinds = by_kind(rows, right)
     sources = {name: 1 - entry["flagged"] for name, entry in shares(rows, ~right, lambda row: row["src"]).items()}
     return {"accuracy": float(right.mean()), "macro_f1": macro_f1(truth, found), **kinds, "sources": sources}
 

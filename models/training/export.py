@@ -3,7 +3,8 @@
     python export.py --encoder build/encoder --domain build/run/domain --guard build/run/guard \\
         --pii build/run/pii --out ../bundle
 
-The format is described in README.md.
+A branch that is not given is taken over as it is from the bundle named by `--keep`, which may be `--out` itself. The
+format is described in README.md.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ from encoder import Tensors, embedding_tensors, layer_tensors, load_encoder
 from fetch_encoder import sha256
 from model import load_spec
 from quantize import halve, quantize
-from spec import SHARED_LAYERS, Spec
+from spec import SHARED_LAYERS, SPECS, Spec
 from tokens import load_tokenizer
 
 MOST_BYTES = 60_000_000
+# What the manifest takes over from `calibrate.py`.
+CALIBRATED = ("temperature", "threshold", "operating_points", "thresholds")
 
 
 def prefixed(tensors: Tensors, prefix: str) -> Tensors:
@@ -64,13 +67,36 @@ def head(spec: Spec, directory: Path) -> dict:
     calibration = directory / "calibration.json"
     if calibration.exists():
         settings = json.loads(calibration.read_text(encoding="utf-8"))
-        entry |= {key: settings[key] for key in ("temperature", "threshold", "thresholds") if key in settings}
+        entry |= {key: settings[key] for key in CALIBRATED if key in settings}
     elif spec.task == "guard":
         entry["threshold"] = 0.5
     elif spec.per_token:
         kinds = sorted({label[2:] for label in spec.labels if label != "O"})
         entry["thresholds"] = dict.fromkeys(kinds, 0.5)
     return entry
+
+
+def write_branch(directory: Path, out: Path) -> tuple[dict, dict]:
+    """Writes a trained branch with its head; returns the segment's and the head's entries."""
+    spec = load_spec(directory)
+    pack = halve if stored_as(directory) == "f16" else quantize
+    save_file(pack(load_file(directory / "model.safetensors")), out / f"{spec.head}.safetensors")
+    return segment(spec.head, "shared" if spec.shared else None, spec.layers), head(spec, directory)
+
+
+def kept_branch(kept: Path | None, manifest: dict, task: str, out: Path) -> tuple[dict, dict]:
+    """Takes a branch over from another bundle with its manifest; returns the segment's and the head's entries."""
+    if kept is None:
+        raise SystemExit(f"--{task} is missing, and --keep names no bundle that has it")
+    name = SPECS[task].head
+    entries = (next(entry for entry in manifest[part] if entry["name"] == name) for part in ("segments", "heads"))
+    of_segment, of_head = entries
+    source, target = kept / of_segment["file"], out / of_segment["file"]
+    if sha256(source) != manifest["files"][of_segment["file"]]["sha256"]:
+        raise SystemExit(f"{source}: its hash is not the manifest's")
+    if source.resolve() != target.resolve():
+        shutil.copy(source, target)
+    return of_segment, of_head
 
 
 def stored_as(directory: Path) -> str:
@@ -88,22 +114,22 @@ def revision(files: dict[str, dict]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--encoder", type=Path, required=True)
-    parser.add_argument("--domain", type=Path, required=True)
-    parser.add_argument("--guard", type=Path, required=True)
-    parser.add_argument("--pii", type=Path, required=True)
+    for task in SPECS:
+        parser.add_argument(f"--{task}", type=Path, help="where it was trained")
+    parser.add_argument("--keep", type=Path, metavar="BUNDLE", help="holds the branches that are not given")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
+    before = json.loads((args.keep / "manifest.json").read_text(encoding="utf-8")) if args.keep else {}
 
     config = write_encoder(args.encoder, args.out)
     segments = [segment("shared", None, SHARED_LAYERS), segment("embedder", "shared", SHARED_LAYERS)]
     heads = [{"name": "embedding", "task": "embedding", "segment": "embedder", "pooling": "mean", "stages": []}]
-    for directory in (args.domain, args.guard, args.pii):
-        spec = load_spec(directory)
-        pack = halve if stored_as(directory) == "f16" else quantize
-        save_file(pack(load_file(directory / "model.safetensors")), args.out / f"{spec.head}.safetensors")
-        segments.append(segment(spec.head, "shared" if spec.shared else None, spec.layers))
-        heads.append(head(spec, directory))
+    for task in SPECS:
+        directory = getattr(args, task)
+        made = write_branch(directory, args.out) if directory else kept_branch(args.keep, before, task, args.out)
+        segments.append(made[0])
+        heads.append(made[1])
 
     names = ["tokenizer.json", "embeddings.safetensors", *(entry["file"] for entry in segments)]
     files = {name: {"sha256": sha256(args.out / name), "bytes": (args.out / name).stat().st_size} for name in names}

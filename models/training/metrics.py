@@ -8,6 +8,7 @@ import numpy as np
 
 from spec import SENSITIVE
 
+EXAMS = "mmlu-pro"
 LOOK_ALIKES = ("look", "_ok", "mail_dev", "machine", "prompt-forge")
 
 
@@ -16,6 +17,12 @@ def guard_group(row: dict) -> str:
     if row["lang"] != "en":
         return "other languages"
     return "look-alikes" if any(word in row["src"] for word in LOOK_ALIKES) else "ordinary English"
+
+
+def by_kind(rows: list[dict], right: np.ndarray) -> dict[str, float]:
+    """The share of right answers, exam questions and chat-style prompts apart; a kind that is not there is left out."""
+    exam = np.array([row["src"].startswith(EXAMS) for row in rows])
+    return {name: float(right[mask].mean()) for name, mask in (("exam", exam), ("chat", ~exam)) if mask.any()}
 
 
 def auc(scores: np.ndarray, positive: np.ndarray) -> float:

@@ -11,11 +11,13 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from safetensors.numpy import save_file
 
-from encoder import Tensors
+if TYPE_CHECKING:
+    from encoder import Tensors
 
 LEAST_AGREEMENT = 0.995
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from tokenizers import Tokenizer
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
 CLS, SEP = 101, 102
 # Few lengths, as every one is compiled for itself.
@@ -15,6 +18,8 @@ LENGTHS = (16, 32, 48, 80, 128)
 
 def load_tokenizer(directory: Path) -> Tokenizer:
     """The encoder's tokenizer, without its truncation and padding."""
+    from tokenizers import Tokenizer
+
     tokenizer = Tokenizer.from_file(str(directory / "tokenizer.json"))
     tokenizer.no_truncation()
     tokenizer.no_padding()

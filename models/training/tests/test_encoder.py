@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+pytest.importorskip("jax")
+
 from bundle import load_heads, verify
 from encoder import embed, embedding_tensors, layer_tensors, load_encoder, mean_pool, run_layers
 from model import new_model, save
@@ -74,6 +76,10 @@ def test_a_bundle_can_be_read_back(encoder_dir, tmp_path, monkeypatch):
         assert heads[task].model.spec.labels == spec.labels
         assert set(heads[task].model.branch) == set(wanted)
         assert all(np.array_equal(heads[task].model.branch[name], wanted[name]) for name in wanted)
+    kept = ["--keep", str(tmp_path / "bundle"), "--guard", str(tmp_path / "guard"), "--out", str(tmp_path / "second")]
+    monkeypatch.setattr("sys.argv", ["export", "--encoder", str(encoder_dir), *kept])
+    export.main()
+    assert verify(tmp_path / "second") == verify(tmp_path / "bundle")
     (tmp_path / "bundle" / "pii.safetensors").write_bytes(b"broken")
     with pytest.raises(ValueError, match=r"pii\.safetensors"):
         verify(tmp_path / "bundle")

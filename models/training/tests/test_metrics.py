@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from calibrate import threshold_for
-from metrics import auc, false_sensitive, guard_group, macro_f1, matches, span_scores
+from metrics import auc, by_kind, false_sensitive, guard_group, macro_f1, matches, span_scores
+from thresholds import RATES, operating_points, threshold_for
 
 
 def span(start: int, end: int, label: str) -> dict:
@@ -18,6 +18,12 @@ def test_auc_counts_pairs_and_halves_ties():
 
 def test_macro_f1_weighs_labels_alike():
     assert macro_f1(["a", "a", "b"], ["a", "b", "b"]) == pytest.approx(2 / 3)
+
+
+def test_kinds_are_counted_apart():
+    rows = [{"src": "mmlu-pro/variant"}, {"src": "topic"}, {"src": "prompt"}]
+    assert by_kind(rows, np.array([True, True, False])) == {"exam": 1.0, "chat": 0.5}
+    assert by_kind(rows[1:], np.array([True, True])) == {"chat": 1.0}
 
 
 def test_spans_match_by_more_than_half():
@@ -38,6 +44,20 @@ def test_only_sensitive_types_count_as_false_alarms():
 def test_a_threshold_keeps_its_share():
     scores = np.linspace(0, 1, 1001)
     assert (scores >= threshold_for(scores, 0.01)).mean() <= 0.01
+
+
+def test_a_threshold_that_nothing_may_reach_is_above_the_highest_score():
+    scores = np.array([0.2, 0.7], np.float32)
+    assert threshold_for(scores, 0.0) > scores.max()
+
+
+def test_operating_points_keep_their_rates_and_fall():
+    scores = np.random.default_rng(4).beta(0.2, 3, 1500).astype(np.float32)
+    points = operating_points(scores)
+    assert [rate for rate, _ in points] == list(RATES) == sorted(RATES)
+    assert all((scores >= cut).mean() <= rate for rate, cut in points)
+    # The next rate up must pay: otherwise one threshold for all of them would pass.
+    assert all(a > b for (_, a), (_, b) in zip(points, points[1:], strict=False))
 
 
 def test_groups():
