@@ -289,10 +289,9 @@ pub(super) fn zip(page: &Page<'_>, start: usize, end: usize, out: &mut impl Sink
 fn after_state(page: &Page<'_>, start: usize) -> bool {
     let state = start.checked_sub(4).and_then(|at| page.text.get(at..start));
     state.is_some_and(|s| {
-        let known = s.as_bytes()[3] == b' '
-            && STATES.contains(s[1..].trim_end())
-            && s[1..3].bytes().all(|b| b.is_ascii_uppercase());
-        known && matches!(s.as_bytes()[0], b' ' | b',')
+        // The first byte first: in the middle of a character there is no text to look at.
+        matches!(s.as_bytes(), [b' ' | b',', a, b, b' '] if a.is_ascii_uppercase() && b.is_ascii_uppercase())
+            && STATES.contains(&s[1..3])
     })
 }
 

@@ -137,3 +137,107 @@ fn bad_configurations_name_the_field() {
     };
     assert!(Rules::new(&config).unwrap_err().to_string().contains("`X`"));
 }
+
+/// Pieces that take every rule some way in.
+const PIECES: &[&str] = &[
+    "4111 1111 1111 1111",
+    "My SSN is 123-45-6789",
+    "DE89 3704 0044 0532 0130 00",
+    "ana@example.org",
+    "192.168.0.1",
+    "2001:db8::1",
+    "+49 30 901820",
+    "(202) 555-0143",
+    "12 Main St, Springfield, IL 62704",
+    "SW1A 1AA",
+    "K1A 0B1",
+    "Hauptstraße 5a, 10115 Berlin",
+    "4th July 2024",
+    "2024-07-04T12:00:00Z",
+    "am 4. Juli 2024",
+    "I am 34 years old",
+    "age: 34",
+    "Dr. Ana",
+    "password = \"hunter22x\"",
+    "api_key: sk-abcdefghijklmnop1234",
+    "token=ghp_0123456789abcdefghijklmnopqrstuvwxyzAB",
+    "AKIAIOSFODNN7EXAMPLE",
+    "-----BEGIN RSA PRIVATE KEY-----",
+    "-----END RSA PRIVATE KEY-----",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln",
+    "https://user:pw@example.com/a?b=c",
+    "passport C01X00T47",
+    "P<D<<MUSTERMANN<<ERIKA<<<<<<<<<<<<<<<<<<<<<<<<",
+    "VIN 1HGCM82633A004352",
+    "IMEI 490154203237518",
+    "00:1a:2b:3c:4d:5e",
+    "1A1zP1eP5QGefi2DMPTfTL5SLmv7DivfNa",
+    "0x52908400098527886E0F7030069857D2E4169EE7",
+    "BIC DEUTDEFF500",
+    "account number 12345678",
+    "routing 021000021",
+    "driver license D1234567",
+    "zip 12345-6789",
+    "N\u{b0} 123",
+    "$50,000",
+    "10.0.0.0/8",
+    "git@example.org:x/y",
+];
+
+/// Characters of one to four bytes that stand where rules expect a letter, a digit or a blank.
+const STRANGERS: &[&str] = &[
+    "\u{7d04}",
+    "\u{e9}",
+    "\u{1f600}",
+    "\u{200b}",
+    "\u{a0}",
+    " ",
+    "\n",
+    "-",
+    ".",
+    "\u{ff11}",
+    "\u{660}",
+    "\u{df}",
+    "\u{130}",
+    "\"",
+    ":",
+];
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 2000, ..Default::default() })]
+
+    /// Whatever stands around and in what a rule looks for: it finds places between characters, and never panics.
+    #[test]
+    fn no_character_breaks_a_rule(
+        pieces in proptest::collection::vec(proptest::sample::select(PIECES), 1..4),
+        strangers in proptest::collection::vec((proptest::prelude::any::<proptest::sample::Index>(), proptest::sample::select(STRANGERS), proptest::prelude::any::<bool>()), 0..6),
+    ) {
+        let mut text: Vec<char> = pieces.join(" ").chars().collect();
+        for (at, stranger, instead) in strangers {
+            let at = at.index(text.len());
+            let end = if instead { at + 1 } else { at };
+            text.splice(at..end, stranger.chars());
+        }
+        let text: String = text.into_iter().collect();
+        for span in super::Rules::new(&super::RulesConfig::default()).unwrap().find(&text) {
+            proptest::prop_assert!(text.get(span.range.clone()).is_some(), "{:?} in {text:?}", span);
+        }
+    }
+}
+
+#[test]
+fn a_wide_character_before_a_zip_code_is_no_state() {
+    let rules = super::Rules::new(&super::RulesConfig::default()).unwrap();
+    for text in [
+        "\u{7d04} 12345 \u{4eba}",
+        "\u{e9}IL 62704",
+        ", \u{e9} 12345",
+    ] {
+        rules.find(text);
+    }
+    let found = rules.find("Springfield, IL 62704");
+    assert!(
+        found.iter().any(|span| span.label == "ZIP_CODE"),
+        "{found:?}"
+    );
+}
