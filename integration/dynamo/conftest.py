@@ -73,12 +73,11 @@ def guarded(understood: DynamoCluster) -> Iterator[Gateway]:
         _shown_on_failure.remove(gateway)
 
 
-def wait_serving(gateway: Gateway, *models: str) -> None:
+def wait_serving(gateway: Gateway, *models: str, seconds: float = 30) -> None:
     """Waits until the gateway answers for each model: it may know a frontend before its models."""
     for model in models:
         wait_until(
             lambda: chat(gateway.url, "warm up", model).status_code == 200,
             f"the gateway serves {model}",
-            # A disaggregated cluster on a busy machine answers 503 for a while after it says that it is ready.
-            90,
+            seconds,
         )
