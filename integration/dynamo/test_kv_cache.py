@@ -24,6 +24,9 @@ def cached_tokens(usage: dict) -> int:
     return usage["prompt_tokens_details"]["cached_tokens"]
 
 
+# Three starts of a cluster that does not serve take longer than a test may.
+pytestmark = pytest.mark.timeout(300)
+
 STARTS = 3
 """How often the disaggregated cluster is started until it serves."""
 
