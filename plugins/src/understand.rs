@@ -14,6 +14,7 @@ use parking_lot::Mutex;
 
 pub use commutator_models::understand::{Attack, Finding as Piece, FoundBy, Inspection, Question};
 
+use crate::exchange::Exchange;
 use crate::passage::{Passage, Scope};
 
 /// What answers questions about texts: the models and rules of [`commutator_models`], or a fake in tests.
@@ -248,13 +249,52 @@ fn find(asked: &[Entry], passage: &Passage, question: Question) -> Option<Asked>
 /// queue for all others.
 const AT_ONCE: usize = 32;
 
-/// The answers, in order.
+/// Asks about each of these passages; nothing runs before the answers are polled.
+pub fn ask_each(exchange: &Exchange, passages: &[Passage], question: Question) -> Vec<Asked> {
+    let ask = |passage: &Passage| {
+        let text = passage.text(exchange);
+        exchange.inspections.ask(passage, &text, question)
+    };
+    passages.iter().map(ask).collect()
+}
+
+/// The answers to `question`, in order.
 ///
 /// # Errors
-/// The first failure.
-pub async fn all(asked: Vec<Asked>) -> Result<Vec<Arc<Inspection>>, ModelError> {
+/// The first failure, and an answer that does not say what was asked or is no number: neither may pass for "nothing
+/// found".
+pub async fn all(
+    asked: Vec<Asked>,
+    question: Question,
+) -> Result<Vec<Arc<Inspection>>, ModelError> {
     let answers = futures::stream::iter(asked).buffered(AT_ONCE);
-    answers.try_collect().await
+    let answers: Vec<Arc<Inspection>> = answers.try_collect().await?;
+    match answers.iter().all(|answer| says(answer, question)) {
+        true => Ok(answers),
+        false => Err(ModelError::Infer(format!("{}: no answer", question.word()))),
+    }
+}
+
+fn says(inspection: &Inspection, question: Question) -> bool {
+    let sure = |score: f32| score.is_finite();
+    match question {
+        Question::Domain => {
+            let scores = inspection.domain.as_ref();
+            scores.is_some_and(|all| all.iter().all(|one| sure(one.score)))
+        }
+        Question::Jailbreak => {
+            let attack = inspection.jailbreak.as_ref();
+            attack.is_some_and(|attack| sure(attack.score))
+        }
+        Question::Pii => {
+            let pieces = inspection.pii.as_ref();
+            pieces.is_some_and(|all| all.iter().all(|piece| sure(piece.score)))
+        }
+        Question::Embedding => {
+            let vector = inspection.embedding.as_ref();
+            vector.is_some_and(|vector| vector.iter().all(|value| sure(*value)))
+        }
+    }
 }
 
 fn answer(

@@ -19,7 +19,7 @@ use crate::plugin::{Flow, Plugin, PluginError};
 use crate::policy::compile::hint;
 use crate::problem::Problems;
 use crate::registry::{BuildContext, BuiltIn};
-use crate::understand::{Expectation, Inspection, Question, Understand, all};
+use crate::understand::{Expectation, Inspection, Question, Understand, all, ask_each};
 use crate::units::HumanDuration;
 
 const NAME: &str = "jailbreak";
@@ -221,14 +221,8 @@ impl Judge for Guard {
         exchange: &Exchange,
         passages: &[Passage],
     ) -> BoxFuture<'static, Result<Self::Found, GuardError>> {
-        let ask = |passage: &Passage| {
-            let text = passage.text(exchange);
-            exchange
-                .inspections
-                .ask(passage, &text, Question::Jailbreak)
-        };
-        let asked: Vec<_> = passages.iter().map(ask).collect();
-        async move { Ok(all(asked).await?) }.boxed()
+        let asked = ask_each(exchange, passages, Question::Jailbreak);
+        async move { Ok(all(asked, Question::Jailbreak).await?) }.boxed()
     }
 
     fn judge(

@@ -20,7 +20,7 @@ use crate::passage::Passage;
 use crate::plugin::{Flow, Part, Parts, Plugin, PluginError};
 use crate::problem::Problems;
 use crate::registry::{BuildContext, BuiltIn};
-use crate::understand::{Expectation, Inspection, Piece, Question, all};
+use crate::understand::{Expectation, Inspection, Piece, Question, all, ask_each};
 
 use config::Patterns;
 pub use config::{Action, PatternConfig, PiiConfig};
@@ -111,17 +111,13 @@ impl Judge for Guard {
         exchange: &Exchange,
         passages: &[Passage],
     ) -> BoxFuture<'static, Result<Self::Found, GuardError>> {
-        let ask = |passage: &Passage| {
-            let text = passage.text(exchange);
-            exchange.inspections.ask(passage, &text, Question::Pii)
-        };
-        let asked: Vec<_> = passages.iter().map(ask).collect();
+        let asked = ask_each(exchange, passages, Question::Pii);
         let first = self.rules_first(exchange, passages);
         async move {
             if let Some(found) = first.await? {
                 return Ok(found);
             }
-            Ok(all(asked).await?)
+            Ok(all(asked, Question::Pii).await?)
         }
         .boxed()
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::exchange::Exchange;
 use crate::passage::{Passage, Scope, Speaker, last_user, passages};
 use crate::problem::Problems;
-use crate::understand::{Inspection, Question, all};
+use crate::understand::{Inspection, Question, all, ask_each};
 
 use super::{Match, SignalError};
 
@@ -37,13 +37,12 @@ pub(super) async fn about_all(
     scope: &Scope,
     question: Question,
 ) -> Result<Vec<(Passage, Arc<Inspection>)>, SignalError> {
+    if exchange.conversation.token_ids > 0 && scope.contains(Speaker::User) {
+        let why = "the prompt consists of token ids";
+        return Err(SignalError::Unavailable(why.to_owned()));
+    }
     let passages = passages(exchange, scope);
-    let ask = |passage: &Passage| {
-        let text = passage.text(exchange);
-        exchange.inspections.ask(passage, &text, question)
-    };
-    let asked: Vec<_> = passages.iter().map(ask).collect();
-    let answers = all(asked).await?;
+    let answers = all(ask_each(exchange, &passages, question), question).await?;
     Ok(passages.into_iter().zip(answers).collect())
 }
 

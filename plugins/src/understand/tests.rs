@@ -47,3 +47,21 @@ async fn no_models_is_a_failure() {
     let answer = Inspections::default().ask(&user, "Hi", Question::Pii).await;
     assert!(matches!(answer, Err(ModelError::Infer(_))));
 }
+
+/// What a model does not say, or says with a number that is none, is no answer.
+#[tokio::test]
+async fn an_answer_without_a_number_is_none() {
+    let body = r#"{"messages":[{"role":"user","content":"Hi"}]}"#;
+    let exchange = exchange(crate::api::Api::ChatCompletions, body).unwrap();
+    let user = last_user(&exchange).unwrap();
+    for (score, good) in [(0.7, true), (f32::NAN, false)] {
+        let fake = FakeUnderstanding {
+            pii: vec![("Hi", "PERSON", score)],
+            ..FakeUnderstanding::default()
+        };
+        let asked = Inspections::new(Some(Arc::new(fake) as Arc<dyn Understand>));
+        let asked = || vec![asked.ask(&user, "Hi", Question::Pii)];
+        assert_eq!(all(asked(), Question::Pii).await.is_ok(), good, "{score}");
+        assert!(all(asked(), Question::Jailbreak).await.is_err());
+    }
+}
