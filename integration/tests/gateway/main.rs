@@ -6,6 +6,7 @@ mod admin;
 mod answers;
 mod answers_guard;
 mod bodies;
+mod engine_thread;
 mod errors;
 mod fidelity;
 mod guards;
