@@ -12,10 +12,11 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, head
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
 use pingora::proxy::{FailToProxy, Session};
-use pingora::{Error, Result};
+use pingora::{Error, ErrorSource, Result};
 
 use super::ctx::Ctx;
-use super::{Gateway, fail, headers};
+use super::fail::GUARD_STOPPED;
+use super::{Gateway, fail, guards, headers};
 use crate::policy_file::HeadersMode;
 
 /// An answer in hand.
@@ -148,8 +149,17 @@ impl Gateway {
     ) -> FailToProxy {
         Self::restore_session(session, ctx);
         let begun = session.response_written().map(is_stream);
+        // A whole answer to a request that was read whole: the client's connection is as good as before. (A body that
+        // breaks HTTP's rules counts as read, too, but nothing sets off with one.)
+        let reusable = begun.is_none()
+            && ctx.flight.is_some()
+            && (*error.etype() == GUARD_STOPPED || *error.esource() != ErrorSource::Downstream)
+            && body_is_read(session);
+        if !reusable {
+            session.set_keepalive(None);
+        }
         if begun.is_none() && self.answer_stopped(session, ctx).await {
-            return dead(200);
+            return ended(200, reusable && !ctx.record.client_gone);
         }
         if self.end_stream(session, ctx).await {
             return dead(200);
@@ -183,10 +193,9 @@ impl Gateway {
             }
             None => {
                 ctx.record.response_path = Some(ResponsePath::Error);
-                session.set_keepalive(None);
                 let sent = self.failure_head(session, ctx, &api_error).await;
                 ctx.record.client_gone = sent.is_err();
-                dead(status)
+                ended(status, reusable && sent.is_ok())
             }
         }
     }
@@ -201,13 +210,12 @@ impl Gateway {
         let Some(reply) = responder.stopped.take() else {
             return false;
         };
-        if let Some(verdict) = responder.exchange.verdicts.last() {
+        if let Some(verdict) = guards::stopper(&responder.exchange.verdicts) {
             self.metrics
                 .wasted
                 .with_label_values(&[verdict.guard])
                 .inc();
         }
-        session.set_keepalive(None);
         let sent = self
             .own_reply(session, ctx, &responder.exchange, &reply)
             .await;
@@ -269,9 +277,13 @@ impl Gateway {
 }
 
 fn dead(error_code: u16) -> FailToProxy {
+    ended(error_code, false)
+}
+
+fn ended(error_code: u16, can_reuse_downstream: bool) -> FailToProxy {
     FailToProxy {
         error_code,
-        can_reuse_downstream: false,
+        can_reuse_downstream,
     }
 }
 

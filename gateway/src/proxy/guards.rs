@@ -13,7 +13,13 @@ pub(super) fn headers(exchange: &Exchange) -> Vec<(&'static str, String)> {
     for verdict in exchange.verdicts.iter().filter(|verdict| !verdict.shadow) {
         let labels = || verdict.labels.join(",");
         match (verdict.guard, verdict.outcome) {
-            (_, VerdictOutcome::Clean | VerdictOutcome::Skipped | VerdictOutcome::Denied) => {}
+            (
+                _,
+                VerdictOutcome::Clean
+                | VerdictOutcome::Skipped
+                | VerdictOutcome::Denied
+                | VerdictOutcome::Abandoned,
+            ) => {}
             ("jailbreak", outcome) => {
                 if outcome == VerdictOutcome::Blocked {
                     out.push(("x-vsr-jailbreak-blocked", "true".to_owned()));
@@ -39,17 +45,34 @@ pub(super) fn headers(exchange: &Exchange) -> Vec<(&'static str, String)> {
     out
 }
 
-/// A word by which the log's line of a request is found: what the last guard that had something to say did, and a part
-/// of the request's id. `None` where none had anything to say.
+/// A word by which the log's line of a request is found: what the guard did that stopped the request, otherwise the last
+/// one that had something to say, and a part of the request's id. `None` where none had anything to say.
 pub(super) fn why(id: &str, verdicts: &[Verdict]) -> Option<String> {
     let mut loud = verdicts.iter().rev().filter(|verdict| !verdict.shadow);
-    let verdict = loud.find(|verdict| verdict.outcome != VerdictOutcome::Clean)?;
+    let has_a_say = |verdict: &&Verdict| {
+        !matches!(
+            verdict.outcome,
+            VerdictOutcome::Clean | VerdictOutcome::Abandoned
+        )
+    };
+    let verdict = stopper(verdicts).or_else(|| loud.find(has_a_say))?;
     let mark = xxh3_64(id.as_bytes()) >> 32;
     Some(format!(
         "{}.{}.{mark:08x}",
         verdict.guard,
         verdict.outcome.as_str()
     ))
+}
+
+/// The verdict that stopped the exchange: the first to do so; guards that speak after it stop nothing any more.
+pub(super) fn stopper(verdicts: &[Verdict]) -> Option<&Verdict> {
+    let mut public = verdicts.iter().filter(|verdict| !verdict.shadow);
+    public.find(|verdict| {
+        matches!(
+            verdict.outcome,
+            VerdictOutcome::Blocked | VerdictOutcome::Denied
+        )
+    })
 }
 
 /// Did a guard stop the model's answer?

@@ -30,6 +30,8 @@ impl Gateway {
             responder.done(Outcome { status, complete }).await;
             ttft = responder.ttft(ctx.started);
             seen = std::mem::take(&mut responder.seen);
+            // Where the frontend failed or the client left first, guards may still think.
+            responder.exchange.give_up_thoughts();
             // What was noted at take-off, and what came later.
             ctx.record.verdicts = std::mem::take(&mut responder.exchange.verdicts);
             ctx.record.findings = std::mem::take(&mut responder.exchange.findings);

@@ -178,7 +178,7 @@ pub async fn run<J: Judge>(judge: &Arc<J>, exchange: &mut Exchange) -> Result<Fl
             };
             exchange
                 .thoughts
-                .push(Thought::start(conduct.name, thought));
+                .push(Thought::start(conduct.name, conduct.shadow, thought));
             Ok(Flow::Continue)
         }
     }

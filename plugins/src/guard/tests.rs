@@ -290,6 +290,29 @@ async fn overlapping_guards_conclude_later_and_at_once() {
     assert!(exchange.thoughts.is_empty() && exchange.verdicts[0].overlapped);
 }
 
+/// Where the frontend fails first, what guards know by then is told all the same.
+#[tokio::test(start_paused = true)]
+async fn a_guard_that_is_given_up_is_counted() {
+    let slow = || FakeUnderstanding {
+        delay: Duration::from_millis(500),
+        ..fake()
+    };
+    for (waited, outcome) in [
+        (0, VerdictOutcome::Abandoned),
+        (600, VerdictOutcome::Blocked),
+    ] {
+        let (policy, _) = attached(json!([{"pii": {"mode": "overlap"}}]), slow()).await;
+        let (mut exchange, flow) = run_chat(&policy, "my number is 4711").await;
+        assert_eq!(says(&flow), "continue");
+        tokio::time::sleep(Duration::from_millis(waited)).await;
+        exchange.give_up_thoughts();
+        assert_eq!(outcomes(&exchange), [("pii", outcome)]);
+        assert!(exchange.verdicts[0].overlapped && exchange.thoughts.is_empty());
+        exchange.give_up_thoughts();
+        assert_eq!(exchange.verdicts.len(), 1, "once");
+    }
+}
+
 #[tokio::test]
 async fn rules_alone_stop_a_long_request() {
     let fake = FakeUnderstanding {

@@ -4,13 +4,17 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
+use futures::FutureExt;
 use http::StatusCode;
 use tokio::task::JoinHandle;
 
 use crate::api_error::ApiError;
 use crate::exchange::Exchange;
 use crate::plugin::{Flow, Reply};
+
+use super::{Side, Verdict, VerdictOutcome};
 
 /// What a guard does to the exchange once it knows.
 pub type Conclusion = Box<dyn FnOnce(&mut Exchange) -> Flow + Send>;
@@ -19,6 +23,8 @@ pub type Conclusion = Box<dyn FnOnce(&mut Exchange) -> Flow + Send>;
 pub struct Thought {
     /// The guard's name.
     pub guard: &'static str,
+    shadow: bool,
+    started: Instant,
     task: JoinHandle<Conclusion>,
 }
 
@@ -33,10 +39,13 @@ impl Thought {
     #[must_use]
     pub fn start(
         guard: &'static str,
+        shadow: bool,
         work: impl Future<Output = Conclusion> + Send + 'static,
     ) -> Self {
         Self {
             guard,
+            shadow,
+            started: Instant::now(),
             task: tokio::spawn(work),
         }
     }
@@ -80,11 +89,33 @@ impl Exchange {
                 None => Flow::Reply(Reply::Error(lost(guard))),
             };
             if let Flow::Reply(_) = flow {
-                self.thoughts.clear();
+                self.give_up_thoughts();
                 return flow;
             }
         }
         Flow::Continue
+    }
+
+    /// Ends the guards that still think about a request whose fate is decided. Those that know by now have their say, so
+    /// that what they found is counted; of the others it is counted that they had none.
+    pub fn give_up_thoughts(&mut self) {
+        for mut thought in std::mem::take(&mut self.thoughts) {
+            match (&mut thought).now_or_never() {
+                // It stops nothing any more.
+                Some(Some(conclusion)) => drop(conclusion(self)),
+                Some(None) | None => self.verdicts.push(Verdict {
+                    guard: thought.guard,
+                    side: Side::Request,
+                    outcome: VerdictOutcome::Abandoned,
+                    shadow: thought.shadow,
+                    labels: Vec::new(),
+                    score: None,
+                    failure: None,
+                    overlapped: true,
+                    took: thought.started.elapsed(),
+                }),
+            }
+        }
     }
 }
 

@@ -34,6 +34,9 @@ pub enum VerdictOutcome {
     Skipped,
     /// The guard could not tell, and the policy refuses such requests.
     Denied,
+    /// It was still thinking when the request ended otherwise: another guard stopped it, the frontend failed, or the
+    /// client left.
+    Abandoned,
 }
 
 impl VerdictOutcome {
@@ -49,6 +52,7 @@ impl VerdictOutcome {
             Self::Blocked => "blocked",
             Self::Skipped => "skipped",
             Self::Denied => "denied",
+            Self::Abandoned => "abandoned",
         }
     }
 }
