@@ -7,6 +7,7 @@ mod answers;
 mod answers_guard;
 mod bodies;
 mod crowd;
+mod engine_thread;
 mod errors;
 mod explain;
 mod fidelity;
