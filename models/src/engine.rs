@@ -60,7 +60,7 @@ use metrics::Meters;
 use queue::Queue;
 use shared::Shared;
 use tokenizing::Step;
-use tokens::TextTokenizer;
+pub(crate) use tokens::TextTokenizer;
 
 use crate::encoder::{Encoder, HeadInfo};
 use crate::{ModelError, Timing};

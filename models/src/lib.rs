@@ -7,6 +7,7 @@
 //! Below the faces: [`engine`] cuts texts into windows and forms batches, an [`encoder::Encoder`] runs them, [`weights`]
 //! holds a model in one form.
 
+pub mod agreement;
 pub mod candle;
 pub mod checkpoint;
 pub mod encoder;

@@ -23,6 +23,7 @@ use crate::encoder::{Encoder, HeadInfo, Output, Packed};
 use crate::weights::EncoderWeights;
 use kernel::Isa;
 use scratch::Pool;
+use serde::{Deserialize, Serialize};
 use trunk::Trunk;
 
 pub use threads::Threads;
@@ -31,7 +32,8 @@ pub use threads::Threads;
 const KERNELS: &str = "COMMUTATOR_KERNELS";
 
 /// The numbers that weights are multiplied in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// 32-bit floating point.
     F32,
@@ -41,6 +43,27 @@ pub enum Precision {
     /// Weights in 8-bit integers with a scale an output, activations in integers with a scale a token. Attention,
     /// normalisation and heads stay in `f32`.
     Int8,
+}
+
+impl std::fmt::Display for Precision {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
+        })
+    }
+}
+
+/// The instruction set that [`NativeEncoder::new`] takes on this processor.
+#[must_use]
+pub fn kernels(precision: Precision) -> &'static str {
+    Isa::choose(precision, wanted().as_deref()).name()
+}
+
+/// What `COMMUTATOR_KERNELS` names.
+fn wanted() -> Option<String> {
+    std::env::var(KERNELS).ok().filter(|name| !name.is_empty())
 }
 
 /// An encoder on the CPU. It may be called from several threads at once; they share its [`Threads`].
@@ -73,8 +96,7 @@ impl NativeEncoder {
         precision: Precision,
         threads: Threads,
     ) -> Result<Self, ModelError> {
-        let wanted = std::env::var(KERNELS).ok().filter(|name| !name.is_empty());
-        Self::with_kernels(weights, precision, threads, wanted.as_deref())
+        Self::with_kernels(weights, precision, threads, wanted().as_deref())
     }
 
     /// Packs the weights for the named instruction set; for the best one where there is no name, or the processor

@@ -1,5 +1,6 @@
 //! `commutator models`: what models are here, fetching others, checking them.
 
+mod measure;
 mod progress;
 mod table;
 
@@ -7,10 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use commutator_models::agreement;
 use commutator_models::source::{
     HubModel, HubOptions, Located, LockFile, Report, Source, list, locate, pull, verify,
 };
 
+use self::measure::Measure;
 use self::progress::Meter;
 
 /// Options of `models`.
@@ -31,6 +34,8 @@ enum Command {
     Pull(Pull),
     /// Read models whole and compare them with their checksums; exit 1 and one line for each problem.
     Verify(Verify),
+    /// Measure whether fewer bits give the same labels on this machine's kernels; `precision: auto` then goes by it.
+    Measure(Measure),
 }
 
 /// Where models are on this machine.
@@ -67,6 +72,9 @@ struct Pull {
     /// Note the commit and the checksums in this file.
     #[arg(long, value_name = "FILE")]
     lock: Option<PathBuf>,
+    /// Do not measure what fewer bits do to its labels; it then runs in 32 bits on the CPU unless it is stored in 8.
+    #[arg(long)]
+    no_measure: bool,
 }
 
 #[derive(Debug, Args)]
@@ -91,6 +99,7 @@ impl Models {
             Command::List(list) => list.run(),
             Command::Pull(pull) => pull.run(),
             Command::Verify(verify) => verify.run(),
+            Command::Measure(measure) => measure.run(),
         };
         outcome.unwrap_or_else(|error| {
             eprintln!("error: {error:#}");
@@ -152,6 +161,12 @@ impl Pull {
             lock.write(path)?;
         }
         println!("{}", said(&located));
+        // What is no encoder of ours, or needs candle, is here all the same.
+        if !self.no_measure
+            && let Err(error) = measure::measure(&located, &options, &agreement::texts())
+        {
+            eprintln!("warning: not measured: {error:#}");
+        }
         Ok(ExitCode::SUCCESS)
     }
 
@@ -276,6 +291,7 @@ mod tests {
             model: model.to_owned(),
             revision: revision.map(str::to_owned),
             lock: None,
+            no_measure: true,
         }
         .source()
     }

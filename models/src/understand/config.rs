@@ -83,8 +83,9 @@ pub enum Device {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Precision {
-    /// What suits the weights and the device: 8 bits for weights that are stored so, else 32 bits on the CPU and 16 on
-    /// the GPU.
+    /// What suits the weights and the device. On the CPU: the fastest that `commutator models measure` (or `pull`) found
+    /// to give at least 99.5 % of the labels of 32 bits; where nothing was measured, 8 bits for weights that are stored
+    /// so, else 32. On the GPU: 16 bits.
     #[default]
     Auto,
     /// 32-bit floating point.

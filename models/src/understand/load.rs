@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use tokenizers::Tokenizer;
 
+use crate::agreement;
 use crate::candle::{self, CandleEncoder, Place as CandlePlace};
 use crate::checkpoint::{self, Checkpoint, HeadSettings};
 use crate::encoder::{Encoder, Task};
@@ -73,7 +74,7 @@ impl Understanding {
             places.remove(&question).ok_or_else(missing)
         };
         let (jailbreak, labels, settings) = loader.attack(take(Question::Jailbreak)?)?;
-        let identity = identity(config, &loader.located);
+        let identity = identity(config, hub, &loader.located);
         let rules = rules()?;
         warm_up(&rules);
         Ok(Self {
@@ -110,14 +111,22 @@ impl Understanding {
                 located.push(source::locate(source, hub)?);
             }
         }
-        Ok(identity(config, &located))
+        Ok(identity(config, hub, &located))
     }
 }
 
-/// The configuration with the content of the files that it names.
-fn identity(config: &UnderstandingConfig, located: &[Located]) -> String {
-    let contents: Vec<&str> = located.iter().map(|found| found.content.as_str()).collect();
-    format!("{config:?} {}", contents.join(" "))
+/// The configuration with the content of the files that it names, and the precision that was measured for them.
+fn identity(config: &UnderstandingConfig, hub: &HubOptions, located: &[Located]) -> String {
+    let mut identity = format!("{config:?}");
+    for found in located {
+        identity.push_str(&format!(" {}", found.content));
+        if config.precision == Precision::Auto
+            && let Some(precision) = agreement::recorded(hub, &found.content)
+        {
+            identity.push_str(&format!(":{precision}"));
+        }
+    }
+    identity
 }
 
 fn rules() -> Result<Rules, ModelError> {
@@ -211,7 +220,7 @@ impl Loader<'_> {
             task: Some(task(question)),
         };
         let read = checkpoint::read_dir(&located.dir, question.word(), &options)?;
-        let (encoder, backend) = self.encoder(question, &read.weights)?;
+        let (encoder, backend) = self.encoder(question, &read.weights, &located.content)?;
         let tokenizer = tokenizer(question, &read.tokenizer)?;
         let engine = Engine::new(EngineParts {
             model: match source {
@@ -295,6 +304,7 @@ impl Loader<'_> {
         &self,
         question: Question,
         weights: &EncoderWeights,
+        content: &str,
     ) -> Result<(Arc<dyn Encoder>, String), ModelError> {
         let gpu = match self.config.device {
             Device::Cuda => true,
@@ -320,16 +330,36 @@ impl Loader<'_> {
             return run_on_candle(weights, CandlePlace::Cpu, candle::Precision::F32);
         }
         let precision = match self.config.precision {
-            Precision::Auto if is_int8(weights) => native::Precision::Int8,
-            Precision::Auto | Precision::F32 => native::Precision::F32,
+            Precision::Auto => self.precision(question, weights, content),
+            Precision::F32 => native::Precision::F32,
             Precision::Bf16 => native::Precision::Bf16,
             Precision::Int8 => native::Precision::Int8,
         };
         let threads = Threads::new(compute_threads(self.config))?;
         let encoder = NativeEncoder::new(weights, precision, threads)?;
-        let name = format!("{precision:?}").to_lowercase();
-        let backend = format!("native {name} {}", encoder.kernels());
+        let backend = format!("native {precision} {}", encoder.kernels());
         Ok((Arc::new(encoder), backend))
+    }
+
+    /// The fewest bits that are known to give the labels of 32.
+    fn precision(
+        &self,
+        question: Question,
+        weights: &EncoderWeights,
+        content: &str,
+    ) -> native::Precision {
+        if let Some(precision) = agreement::recorded(self.hub, content) {
+            return precision;
+        }
+        // Who stored them so has tested them so.
+        if is_int8(weights) {
+            return native::Precision::Int8;
+        }
+        tracing::info!(
+            model = question.word(),
+            "runs in 32 bits: nobody has measured whether fewer give the same labels; `commutator models measure` does"
+        );
+        native::Precision::F32
     }
 }
 
