@@ -107,6 +107,7 @@ class DynamoCluster:
         self._frontend_args = list(frontend_args)
         self._worker_args = list(worker_args)
         self._env = self._environment(env or {})
+        self._lacked_watches = False
         (self.directory / "logs").mkdir()
         (self.directory / "discovery").mkdir()
         self.frontends = [self._frontend(index) for index in range(frontends)]
@@ -158,7 +159,16 @@ class DynamoCluster:
     def stop(self) -> None:
         """Kills what still runs and removes the directory. May be called twice."""
         kill_all(self.processes())
+        self._look_for_lacking_watches()
         self._scratch.cleanup()
+
+    @property
+    def lacked_watches(self) -> bool:
+        """Whether a frontend could not watch the discovery directory, now or before `stop`: it then never learns of
+        some of its workers. The kernel's limit is `fs.inotify.max_user_instances`, and all of a user's processes
+        share it."""
+        self._look_for_lacking_watches()
+        return self._lacked_watches
 
     def processes(self) -> list[Process]:
         """Frontends and workers."""
@@ -207,6 +217,10 @@ class DynamoCluster:
             parts.append(f"--- {process.name}: {state}")
             parts.extend(_short(line) for line in process.log().splitlines()[-lines:])
         return "\n".join(parts)
+
+    def _look_for_lacking_watches(self) -> None:
+        lacking = "Too many open files"
+        self._lacked_watches |= any(lacking in frontend.log() for frontend in self.frontends)
 
     def _answers(self, frontend: Frontend) -> bool:
         self._dead_check()

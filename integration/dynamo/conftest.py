@@ -25,6 +25,12 @@ def pytest_sessionstart(session: pytest.Session) -> None:
         raise pytest.UsageError(str(error)) from None
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The disaggregated cluster comes first, before the shared ones: together they would watch more than a user may
+    (see `serving` in `test_kv_cache.py`)."""
+    items.sort(key=lambda item: "serving" not in getattr(item, "fixturenames", ()))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):
     """Shows the logs of the shared processes below a failed test."""
