@@ -19,10 +19,10 @@
 mod anthropic;
 mod chain;
 mod channels;
-mod escape;
 mod frame;
 mod openai;
 mod personal;
+mod plain;
 mod report;
 mod responses;
 mod restore;
@@ -33,6 +33,8 @@ mod stop_list;
 mod tests;
 mod whole;
 
+use std::ops::Range;
+
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -42,6 +44,7 @@ use crate::json::JsonError;
 
 pub use chain::Chained;
 pub use personal::{Echo, Hold, PersonalData, PersonalRules};
+pub use plain::Place;
 pub use report::{Report, SharedReport};
 pub use restore::Restore;
 pub use rewriter::{Rewriter, Rewritten};
@@ -204,6 +207,9 @@ pub trait TextFilter: Send + Sync {
         }
         Ok(all)
     }
+
+    /// Where a piece of all the text that has come, in characters from its beginning, stands in what has passed.
+    fn place(&self, piece: &Range<usize>) -> Place;
 }
 
 /// Makes the filter of a channel; `None` leaves the channel alone.
