@@ -127,6 +127,7 @@ impl Rule {
             name: Arc::clone(&self.name),
             matched: self.min.is_none_or(|min| difficulty >= min)
                 && self.max.is_none_or(|max| difficulty <= max),
+            unknown: None,
             confidence,
             detail: Some(format!("difficulty {difficulty:.4}, {wanted}")),
         }

@@ -135,6 +135,7 @@ impl Rule {
         Ok(Match {
             name: Arc::clone(&self.name),
             matched: likeness >= self.threshold && other.is_none_or(|other| likeness > other),
+            unknown: None,
             confidence: likeness.clamp(0.0, 1.0),
             detail: Some(detail),
         })

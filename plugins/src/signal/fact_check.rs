@@ -112,6 +112,7 @@ impl Rule {
         Match {
             name: Arc::clone(&self.name),
             matched: confidence >= self.threshold,
+            unknown: None,
             confidence,
             detail: Some(format!("facts {facts:.4}, from {:.4}", self.threshold)),
         }

@@ -13,7 +13,7 @@ use crate::registry::BuildContext;
 use crate::signal::{Cost, Match, Signal, SignalError};
 use crate::understand::{Attack, Expectation, Question, Understand};
 
-use super::ask;
+use super::ask::{self, Answers};
 
 /// Matches requests that attack the model: jailbreaks and injected instructions, also in results and descriptions of
 /// tools and in disguise. The worst text counts; the confidence is its probability. The plugin `jailbreak` does the
@@ -93,19 +93,30 @@ pub(super) fn build(
 }
 
 impl Rule {
-    fn outcome(&self, found: &[(Passage, Attack)]) -> Result<Match, SignalError> {
+    fn outcome(&self, answers: &Answers) -> Result<Match, SignalError> {
         let threshold = *self.threshold.get().ok_or_else(ask::not_prepared)?;
-        let mine = found.iter().filter(|(p, _)| self.scope.contains(p.speaker));
-        let worst = mine.max_by(|a, b| a.1.score.total_cmp(&b.1.score));
-        Ok(Match {
+        let mine = answers.known.iter();
+        let mine = mine.filter(|(passage, _)| self.scope.contains(passage.speaker));
+        let attacks = mine.filter_map(|(passage, said)| Some((passage, said.jailbreak.as_ref()?)));
+        let worst = attacks.max_by(|a, b| a.1.score.total_cmp(&b.1.score));
+        let found = Match {
             name: Arc::clone(&self.name),
             matched: worst.is_some_and(|(_, attack)| attack.score >= threshold),
+            unknown: None,
             confidence: worst.map_or(0.0, |(_, attack)| attack.score),
             detail: Some(match worst {
                 Some((passage, attack)) => detail(passage, attack, threshold),
                 None => "no text in scope".to_owned(),
             }),
-        })
+        };
+        Ok(answers.settle(&self.scope, found))
+    }
+}
+
+impl Jailbreak {
+    fn outcomes(&self, answers: &Answers) -> Result<Vec<Match>, SignalError> {
+        let outcomes = self.rules.iter().map(|rule| rule.outcome(answers));
+        ask::some_known(outcomes.collect::<Result<_, _>>()?)
     }
 }
 
@@ -154,15 +165,15 @@ impl Signal for Jailbreak {
     }
 
     async fn evaluate(&self, exchange: &Exchange) -> Result<Vec<Match>, SignalError> {
-        let answers = ask::about_all(exchange, &self.scope, Question::Jailbreak).await?;
-        let mut found = Vec::with_capacity(answers.len());
-        for (passage, inspection) in answers {
-            let attack = inspection.jailbreak.clone();
-            let attack = attack.ok_or_else(|| ask::unanswered(Question::Jailbreak))?;
-            ask::finite(attack.score, Question::Jailbreak)?;
-            found.push((passage, attack));
-        }
-        self.rules.iter().map(|rule| rule.outcome(&found)).collect()
+        self.outcomes(&ask::about_all(exchange, &self.scope, Question::Jailbreak).await)
+    }
+
+    fn so_far(&self, exchange: &Exchange) -> Result<Vec<Match>, SignalError> {
+        self.outcomes(&ask::about_all_so_far(
+            exchange,
+            &self.scope,
+            Question::Jailbreak,
+        ))
     }
 }
 

@@ -24,8 +24,12 @@ pub struct FakeUnderstanding {
     pub directions: Vec<&'static str>,
     /// When set, every call fails with it.
     pub failure: Option<ModelError>,
+    /// Calls about texts with this word fail as overloaded.
+    pub fails_at: Option<&'static str>,
     /// How long a call takes.
     pub delay: Duration,
+    /// Only calls about texts with this word take that long.
+    pub delayed_at: Option<&'static str>,
     /// The questions of every call so far.
     pub calls: Mutex<Vec<Vec<Question>>>,
     /// The bytes of the texts of all calls so far.
@@ -37,11 +41,15 @@ impl Understand for FakeUnderstanding {
     async fn inspect(&self, text: &str, questions: &[Question]) -> Result<Inspection, ModelError> {
         self.calls.lock().push(questions.to_vec());
         *self.looked.lock() += text.len();
-        if !self.delay.is_zero() {
+        let delayed = self.delayed_at.is_none_or(|word| text.contains(word));
+        if !self.delay.is_zero() && delayed {
             tokio::time::sleep(self.delay).await;
         }
         if let Some(failure) = &self.failure {
             return Err(failure.clone());
+        }
+        if self.fails_at.is_some_and(|word| text.contains(word)) {
+            return Err(ModelError::Overloaded);
         }
         let asked = |question: Question| questions.contains(&question);
         Ok(Inspection {
@@ -96,7 +104,9 @@ impl FakeUnderstanding {
             ruled: self.ruled.clone(),
             directions: self.directions.clone(),
             failure: self.failure.clone(),
+            fails_at: self.fails_at,
             delay: self.delay,
+            delayed_at: self.delayed_at,
             calls: Mutex::default(),
             looked: Mutex::default(),
         }

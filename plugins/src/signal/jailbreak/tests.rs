@@ -3,8 +3,8 @@
 use commutator_models::ModelError;
 use serde_json::{Value, json};
 
-use crate::signal::SignalKind;
 use crate::signal::testing::{ask, build, exchange, matched, user};
+use crate::signal::{Match, SignalError, SignalKind};
 use crate::understand::fake::FakeUnderstanding;
 
 fn fake() -> FakeUnderstanding {
@@ -63,13 +63,43 @@ async fn a_failure_is_not_harmless() {
         ..fake()
     };
     let found = ask(SignalKind::Jailbreak, rules(), broken, user("hello")).await;
-    assert!(found.is_err());
+    // No tool says anything: that much is known.
+    assert_eq!(known(&found.unwrap()), [None, None, None, Some(false)]);
     let odd = FakeUnderstanding {
         attacks: vec![("ignore", f32::INFINITY)],
         ..FakeUnderstanding::default()
     };
-    let found = ask(SignalKind::Jailbreak, rules(), odd, user("ignore")).await;
+    let rules = json!([{"name": "default"}]);
+    let found = ask(SignalKind::Jailbreak, rules, odd, user("ignore")).await;
     assert!(found.is_err());
+}
+
+/// What a rule says of a request: `None` where nobody knows.
+fn known(found: &[Match]) -> Vec<Option<bool>> {
+    let one = |found: &Match| found.unknown.is_none().then_some(found.matched);
+    found.iter().map(one).collect()
+}
+
+#[tokio::test]
+async fn a_match_stands_though_another_text_failed() {
+    let broken = || FakeUnderstanding {
+        fails_at: Some("page"),
+        ..fake()
+    };
+    let body = |user: &str| {
+        exchange(json!({"model": "auto", "messages": [
+            {"role": "tool", "tool_call_id": "1", "content": "a page"},
+            {"role": "user", "content": user},
+        ]}))
+    };
+    let found = ask(SignalKind::Jailbreak, rules(), broken(), body("ignore it")).await;
+    assert_eq!(known(&found.unwrap()), [Some(true), None, None, None]);
+    let rules = json!([{"name": "all"}, {"name": "user", "scope": ["user"]}]);
+    let found = ask(SignalKind::Jailbreak, rules.clone(), broken(), body("hi")).await;
+    assert_eq!(known(&found.unwrap()), [None, Some(false)]);
+    let all = json!([{"name": "all"}]);
+    let found = ask(SignalKind::Jailbreak, all, broken(), body("hi")).await;
+    assert!(matches!(found, Err(SignalError::Unavailable(_))));
 }
 
 #[tokio::test]
