@@ -6,16 +6,18 @@
 //! filters let pass:
 //!
 //! - Events without text, and texts that no filter changes, keep their bytes.
-//! - A changed event keeps every other byte. `logprobs` of a changed text become empty, as they repeat it.
+//! - A changed event keeps every other byte. `logprobs` become empty from the first change of a choice's texts on, and
+//!   where text is held back, as they repeat it.
+//! - `annotations` follow the text they point to, and go where it was replaced; those of text that is held back come with
+//!   it. Their offsets count characters. Anthropic's citations point into documents, and stay.
 //! - What a filter holds back is handed out in an event of its own before the channel ends: with the choice's
 //!   `finish_reason`, a `*.done` or `content_block_stop`, `[DONE]`, an error event, or the stream's end. Reasoning ends
 //!   where something else of the same choice begins. The `sequence_number`s of the Responses API count such events.
 //! - Where the Responses API repeats a text (`*.done`, `response.completed`), the repetition says what the client read.
 //! - A filter that stops the answer ends it as its API does: `finish_reason: content_filter` and `[DONE]`,
 //!   `response.incomplete`, `stop_reason: refusal`.
-//!
-//! What annotations and citations say about offsets in a text is left as it is.
 
+mod annotations;
 mod anthropic;
 mod chain;
 mod channels;
