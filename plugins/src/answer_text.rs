@@ -15,7 +15,8 @@
 //!   where something else of the same choice begins. The `sequence_number`s of the Responses API count such events.
 //! - Where the Responses API repeats a text (`*.done`, `response.completed`), the repetition says what the client read.
 //! - A filter that stops the answer ends it as its API does: `finish_reason: content_filter` and `[DONE]`,
-//!   `response.incomplete`, `stop_reason: refusal`.
+//!   `response.incomplete`, `stop_reason: refusal`. Its usage is what the frontend has counted by then: nothing but what
+//!   the Messages API says at the message's start. A whole body keeps its usage.
 
 mod annotations;
 mod anthropic;

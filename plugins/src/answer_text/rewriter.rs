@@ -37,6 +37,8 @@ pub struct Rewriter {
     pub(super) farewell: Option<String>,
     /// The last chunk with choices, of which others are made.
     envelope: Option<Bytes>,
+    /// The tokens of output that the frontend has counted so far, where its API says that on the way.
+    counted: u64,
     /// Choices, items or blocks that have begun and not ended.
     open: BTreeSet<u32>,
     /// How many events of ours the Responses API's count has, and the number of the last event.
@@ -62,6 +64,7 @@ impl Rewriter {
             channels: Channels::new(make, api == Api::Responses),
             farewell: None,
             envelope: None,
+            counted: 0,
             open: BTreeSet::new(),
             shift: 0,
             deferred: Vec::new(),
@@ -309,6 +312,9 @@ impl Rewriter {
         match self.api {
             Api::ChatCompletions | Api::Completions if root.get("choices").is_some() => {
                 self.envelope = Some(doc.bytes().clone());
+            }
+            Api::Messages => {
+                self.counted = self.counted.max(anthropic::counted(root).unwrap_or(0));
             }
             Api::Responses => {
                 let piece = |name: &str| {
