@@ -7,6 +7,7 @@ mod contrast;
 pub mod conversation;
 pub mod domains;
 pub mod embeddings;
+mod examples;
 pub mod fact_check;
 pub mod jailbreak;
 pub mod keywords;

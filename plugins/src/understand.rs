@@ -49,6 +49,17 @@ pub trait Understand: Send + Sync + fmt::Debug {
     fn models(&self) -> Vec<LoadedModel> {
         Vec::new()
     }
+
+    /// Which model gives vectors, and in which way it runs: whoever says the same gives the same vectors. `None`: nobody
+    /// knows.
+    fn embedding_model(&self) -> Option<String> {
+        let word = Question::Embedding.word();
+        let models = self.models();
+        let model = models
+            .iter()
+            .find(|model| model.questions.contains(&word))?;
+        Some(format!("{} {}", model.content, model.backend))
+    }
 }
 
 #[async_trait]

@@ -103,12 +103,28 @@ fn answered(
 ///
 /// # Errors
 /// No answer is never "no match".
-pub(super) async fn vector(exchange: &Exchange) -> Result<Option<Vec<f32>>, SignalError> {
+async fn vector(exchange: &Exchange) -> Result<Option<Vec<f32>>, SignalError> {
     let found = about_last_user(exchange, Question::Embedding).await?;
     match found.map(|inspection| inspection.embedding.clone()) {
         None => Ok(None),
         Some(Some(vector)) => Ok(Some(vector)),
         Some(None) => Err(unanswered(Question::Embedding)),
+    }
+}
+
+/// Each rule's outcome by the vector of the last user turn.
+///
+/// # Errors
+/// No answer is never "no match".
+pub(super) async fn by_vector<R>(
+    exchange: &Exchange,
+    rules: &[R],
+    name: impl Fn(&R) -> &Arc<str>,
+    outcome: impl Fn(&R, &[f32]) -> Result<Match, SignalError>,
+) -> Result<Vec<Match>, SignalError> {
+    match vector(exchange).await? {
+        Some(vector) => rules.iter().map(|rule| outcome(rule, &vector)).collect(),
+        None => Ok(rules.iter().map(|rule| silent(name(rule))).collect()),
     }
 }
 

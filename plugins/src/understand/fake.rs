@@ -22,6 +22,8 @@ pub struct FakeUnderstanding {
     pub ruled: Vec<(&'static str, &'static str, f32)>,
     /// Words and the direction of a text that contains them; texts without any lie in a direction of their own.
     pub directions: Vec<&'static str>,
+    /// The name of what gives vectors.
+    pub embedding_model: Option<&'static str>,
     /// When set, every call fails with it.
     pub failure: Option<ModelError>,
     /// Calls about texts with this word fail as overloaded.
@@ -85,6 +87,10 @@ impl Understand for FakeUnderstanding {
         all
     }
 
+    fn embedding_model(&self) -> Option<String> {
+        self.embedding_model.map(str::to_owned)
+    }
+
     fn pii_types(&self) -> Vec<String> {
         self.pii
             .iter()
@@ -103,6 +109,7 @@ impl FakeUnderstanding {
             pii: self.pii.clone(),
             ruled: self.ruled.clone(),
             directions: self.directions.clone(),
+            embedding_model: self.embedding_model,
             failure: self.failure.clone(),
             fails_at: self.fails_at,
             delay: self.delay,
