@@ -1,12 +1,13 @@
 //! `jailbreak`: attacks on the model in the request's texts, as something that decisions look at.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::exchange::Exchange;
+use crate::guard::AttackThreshold;
 use crate::passage::{Passage, Scope, passages};
 use crate::problem::Problems;
 use crate::registry::BuildContext;
@@ -71,11 +72,7 @@ struct Rule {
 /// Who tells what an attack is.
 #[derive(Debug)]
 enum Judge {
-    Model {
-        share: Option<f32>,
-        /// The policy's, or what the loaded model says.
-        threshold: OnceLock<f32>,
-    },
+    Model(AttackThreshold),
     Likeness {
         examples: Examples,
         /// The examples of attacks, folded.
@@ -89,25 +86,11 @@ pub(super) fn build(
     _context: &BuildContext<'_>,
     problems: &mut Problems,
 ) -> Jailbreak {
+    let mut compiled = Vec::with_capacity(rules.len());
     for (index, rule) in rules.iter().enumerate() {
         let path = format!("[{index}]");
-        let fields = [
-            ("threshold", rule.threshold),
-            ("false_positive_rate", rule.false_positive_rate),
-        ];
-        for (field, share) in fields {
-            if let Some(share) = share {
-                ask::check_share(share, format!("{path}.{field}"), problems);
-            }
-        }
-        if rule.threshold.is_some() && rule.false_positive_rate.is_some() {
-            problems
-                .error(
-                    format!("{path}.false_positive_rate"),
-                    "`threshold` and `false_positive_rate` contradict each other",
-                )
-                .with_hint("give one of them");
-        }
+        let threshold =
+            AttackThreshold::build(rule.threshold, rule.false_positive_rate, &path, problems);
         Examples::check(&rule.examples, &rule.against, &path, problems);
         if rule.examples.is_empty() && !rule.against.is_empty() {
             problems
@@ -126,6 +109,7 @@ pub(super) fn build(
                 .with_hint("give `threshold`");
         }
         ask::check_scope(&rule.scope, &path, problems);
+        compiled.push(Rule::new(rule, threshold));
     }
     let scope = |likeness: bool| {
         let mine = rules.iter();
@@ -135,7 +119,7 @@ pub(super) fn build(
         )
     };
     Jailbreak {
-        rules: rules.iter().map(Rule::new).collect(),
+        rules: compiled,
         judged: scope(false),
         compared: scope(true),
     }
@@ -148,12 +132,9 @@ fn folded(text: &str) -> String {
 }
 
 impl Rule {
-    fn new(rule: &JailbreakConfig) -> Self {
+    fn new(rule: &JailbreakConfig, threshold: AttackThreshold) -> Self {
         let judge = match rule.examples.is_empty() {
-            true => Judge::Model {
-                share: rule.false_positive_rate,
-                threshold: rule.threshold.map_or_else(OnceLock::new, OnceLock::from),
-            },
+            true => Judge::Model(threshold),
             false => Judge::Likeness {
                 examples: Examples::new(&rule.examples, &rule.against),
                 words: rule.examples.iter().map(|text| folded(text)).collect(),
@@ -169,8 +150,8 @@ impl Rule {
 
     fn outcome(&self, exchange: &Exchange, answers: &Found) -> Result<Match, SignalError> {
         match &self.judge {
-            Judge::Model { threshold, .. } => {
-                let threshold = *threshold.get().ok_or_else(ask::not_prepared)?;
+            Judge::Model(threshold) => {
+                let threshold = threshold.get().ok_or_else(ask::not_prepared)?;
                 Ok(self.judged(&answers.judged, threshold))
             }
             Judge::Likeness {
@@ -307,24 +288,16 @@ impl Signal for Jailbreak {
 
     async fn prepare(&self, understand: &dyn Understand) -> Result<(), String> {
         for (index, rule) in self.rules.iter().enumerate() {
-            match &rule.judge {
-                Judge::Likeness { examples, .. } => {
-                    let prepared = examples.prepare(understand).await;
-                    prepared.map_err(|error| format!("[{index}]: {error}"))?;
-                }
-                Judge::Model { share, threshold } => {
-                    let said = match *share {
-                        Some(share) => understand.jailbreak_threshold_at(share).ok_or_else(|| {
-                            format!(
-                                "[{index}].false_positive_rate: nobody measured at which threshold the model flags \
-                                 {share} of harmless texts (set `threshold` instead)"
-                            )
-                        })?,
-                        None => understand.jailbreak_threshold(),
-                    };
-                    threshold.get_or_init(|| said);
-                }
-            }
+            let prepared = match &rule.judge {
+                Judge::Likeness { examples, .. } => examples
+                    .prepare(understand)
+                    .await
+                    .map_err(|why| format!("[{index}]: {why}")),
+                Judge::Model(threshold) => threshold
+                    .prepare(understand)
+                    .map_err(|why| format!("[{index}].{why}")),
+            };
+            prepared?;
         }
         Ok(())
     }
