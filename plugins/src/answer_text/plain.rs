@@ -67,18 +67,8 @@ impl Plain {
     }
 
     fn border(&self, cut: usize) -> Range<usize> {
-        let mut at = 0;
-        for run in self.json.iter().flat_map(|json| &json.runs) {
-            let end = at + run.len;
-            if end > cut {
-                return match run.is_loose() || at == cut {
-                    true => cut..cut,
-                    false => at..end,
-                };
-            }
-            at = end;
-        }
-        cut..cut
+        let json = self.json.as_ref();
+        json.map_or(cut..cut, |json| json.border(cut))
     }
 
     /// Takes `text`, the next that was read, which ends where it can be cut: as it is written, but for the masks. Of JSON

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::mem;
+use std::ops::Range;
 
 /// A number or word is waited for so long, in bytes.
 const LONGEST: usize = 64;
@@ -27,6 +28,8 @@ pub(super) struct Run {
     pub(super) kind: Kind,
     /// How long it reads, in bytes.
     pub(super) len: usize,
+    /// How much has been read up to its end.
+    pub(super) end: usize,
     /// How one character is written; `None` where it is written as it reads.
     pub(super) raw: Option<Box<str>>,
 }
@@ -57,6 +60,8 @@ enum State {
 #[derive(Debug, Default)]
 pub(super) struct Unescape {
     state: State,
+    /// How much has been read.
+    read: usize,
     /// What has been read and not been taken.
     pub(super) runs: VecDeque<Run>,
 }
@@ -122,13 +127,37 @@ impl Unescape {
             return;
         }
         plain.push_str(text);
+        self.read += text.len();
         match self.runs.back_mut() {
-            Some(last) if last.kind == kind && last.is_loose() => last.len += text.len(),
-            _ => self.runs.push_back(Run {
-                kind,
-                len: text.len(),
-                raw: None,
-            }),
+            Some(last) if last.kind == kind && last.is_loose() => {
+                last.len += text.len();
+                last.end = self.read;
+            }
+            _ => self.run(kind, text.len(), None),
+        }
+    }
+
+    fn run(&mut self, kind: Kind, len: usize, raw: Option<Box<str>>) {
+        self.runs.push_back(Run {
+            kind,
+            len,
+            end: self.read,
+            raw,
+        });
+    }
+
+    /// The borders around `cut`, which counts from the beginning of what has not been taken.
+    pub(super) fn border(&self, cut: usize) -> Range<usize> {
+        let Some(first) = self.runs.front() else {
+            return cut..cut;
+        };
+        let taken = first.end - first.len;
+        let index = self.runs.partition_point(|run| run.end <= taken + cut);
+        match self.runs.get(index) {
+            Some(run) if !run.is_loose() && run.end - run.len < taken + cut => {
+                run.end - run.len - taken..run.end - taken
+            }
+            _ => cut..cut,
         }
     }
 
@@ -167,11 +196,8 @@ impl Unescape {
         let mut raw = mem::take(held);
         let rest = raw.split_off(length);
         plain.push(meant);
-        self.runs.push_back(Run {
-            kind: Kind::Text,
-            len: meant.len_utf8(),
-            raw: Some(raw.into()),
-        });
+        self.read += meant.len_utf8();
+        self.run(Kind::Text, meant.len_utf8(), Some(raw.into()));
         self.state = State::Inside;
         self.push(&rest, plain);
     }
