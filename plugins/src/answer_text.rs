@@ -6,23 +6,26 @@
 //! filters let pass:
 //!
 //! - Events without text, and texts that no filter changes, keep their bytes.
-//! - A changed event keeps every other byte. `logprobs` of a changed text become empty, as they repeat it.
+//! - A changed event keeps every other byte. `logprobs` become empty from the first change of a choice's texts on, and
+//!   where text is held back, as they repeat it.
+//! - `annotations` follow the text they point to, and go where it was replaced; those of text that is held back come with
+//!   it. Their offsets count characters. Anthropic's citations point into documents, and stay.
 //! - What a filter holds back is handed out in an event of its own before the channel ends: with the choice's
 //!   `finish_reason`, a `*.done` or `content_block_stop`, `[DONE]`, an error event, or the stream's end. Reasoning ends
 //!   where something else of the same choice begins. The `sequence_number`s of the Responses API count such events.
 //! - Where the Responses API repeats a text (`*.done`, `response.completed`), the repetition says what the client read.
 //! - A filter that stops the answer ends it as its API does: `finish_reason: content_filter` and `[DONE]`,
-//!   `response.incomplete`, `stop_reason: refusal`.
-//!
-//! What annotations and citations say about offsets in a text is left as it is.
+//!   `response.incomplete`, `stop_reason: refusal`. Its usage is what the frontend has counted by then: nothing but what
+//!   the Messages API says at the message's start. A whole body keeps its usage.
 
+mod annotations;
 mod anthropic;
 mod chain;
 mod channels;
-mod escape;
 mod frame;
 mod openai;
 mod personal;
+mod plain;
 mod report;
 mod responses;
 mod restore;
@@ -33,6 +36,8 @@ mod stop_list;
 mod tests;
 mod whole;
 
+use std::ops::Range;
+
 use async_trait::async_trait;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -42,6 +47,7 @@ use crate::json::JsonError;
 
 pub use chain::Chained;
 pub use personal::{Echo, Hold, PersonalData, PersonalRules};
+pub use plain::Place;
 pub use report::{Report, SharedReport};
 pub use restore::Restore;
 pub use rewriter::{Rewriter, Rewritten};
@@ -204,6 +210,9 @@ pub trait TextFilter: Send + Sync {
         }
         Ok(all)
     }
+
+    /// Where a piece of all the text that has come, in characters from its beginning, stands in what has passed.
+    fn place(&self, piece: &Range<usize>) -> Place;
 }
 
 /// Makes the filter of a channel; `None` leaves the channel alone.

@@ -4,6 +4,7 @@
 //! texts, keeps the deadline, waits (`before`) or lets the frontend begin meanwhile (`overlap`), acts or, in the
 //! shadow, only writes down, and never takes a failure for "nothing found".
 
+mod attack;
 mod conduct;
 mod placeholders;
 mod run;
@@ -11,6 +12,7 @@ mod thought;
 mod types;
 mod verdict;
 
+pub use attack::AttackThreshold;
 pub use conduct::{BlockConfig, Conduct, Mode, OnError, TIMEOUT};
 pub use placeholders::Placeholders;
 pub(crate) use run::SKIPPED;

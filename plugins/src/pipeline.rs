@@ -42,7 +42,7 @@ impl Policy {
             true => None,
             false => Some(self.named_model(exchange)?),
         };
-        exchange.inspections.expect(self.expected());
+        exchange.inspections.expect(self.expected.iter().cloned());
         let signals = self.evaluate(exchange, trace.as_deref_mut()).await;
         let decided = self.decide(&signals, exchange.automatic);
         exchange.matched = signals.matched();

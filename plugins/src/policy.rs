@@ -24,7 +24,7 @@ use crate::model::{ModelConfig, Reasoning, ReasoningFamily};
 use crate::plugin::Plugin;
 use crate::problem::Problems;
 use crate::signal::{Signal, SignalKind};
-use crate::understand::Understand;
+use crate::understand::{Expectation, Understand};
 
 pub use choose::Environment;
 pub use config::{
@@ -55,6 +55,8 @@ pub struct Policy {
     pub(crate) warnings: Problems,
     pub(crate) signal_timeout: Duration,
     pub(crate) understanding: Option<Arc<dyn Understand>>,
+    /// What the policy's own guards will ask about any request; known once the models are.
+    pub(crate) expected: Vec<Expectation>,
 }
 
 /// A compiled decision.

@@ -7,6 +7,7 @@ mod contrast;
 pub mod conversation;
 pub mod domains;
 pub mod embeddings;
+mod examples;
 pub mod fact_check;
 pub mod jailbreak;
 pub mod keywords;
@@ -35,6 +36,9 @@ pub struct Match {
     pub name: Arc<str>,
     /// Did it match?
     pub matched: bool,
+    /// Why nobody knows whether it matches: neither it nor its opposite holds then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unknown: Option<SignalError>,
     /// Confidence of a match, 0 to 1; 1 for rules that cannot be in doubt.
     pub confidence: f32,
     /// What was seen, for `explain`: numbers, labels and offsets, never text of the prompt.
@@ -43,7 +47,7 @@ pub struct Match {
 }
 
 /// Why a signal has no value.
-#[derive(Debug, Clone, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SignalError {
     /// The engine refused or failed.
     #[error("{0}")]
@@ -51,6 +55,12 @@ pub enum SignalError {
     /// It took longer than its deadline.
     #[error("deadline exceeded")]
     Deadline,
+}
+
+impl Serialize for SignalError {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 impl From<ModelError> for SignalError {
@@ -106,7 +116,18 @@ pub trait Signal: Send + Sync + std::fmt::Debug {
     }
 
     /// The outcome of every rule of this kind, in the policy's order.
+    ///
+    /// # Errors
+    /// Nothing is known of any rule.
     async fn evaluate(&self, exchange: &Exchange) -> Result<Vec<Match>, SignalError>;
+
+    /// The same with what is known when time is up.
+    ///
+    /// # Errors
+    /// Nothing is known of any rule.
+    fn so_far(&self, _exchange: &Exchange) -> Result<Vec<Match>, SignalError> {
+        Err(SignalError::Deadline)
+    }
 }
 
 macro_rules! signals {

@@ -49,6 +49,17 @@ pub trait Understand: Send + Sync + fmt::Debug {
     fn models(&self) -> Vec<LoadedModel> {
         Vec::new()
     }
+
+    /// Which model gives vectors, and in which way it runs: whoever says the same gives the same vectors. `None`: nobody
+    /// knows.
+    fn embedding_model(&self) -> Option<String> {
+        let word = Question::Embedding.word();
+        let models = self.models();
+        let model = models
+            .iter()
+            .find(|model| model.questions.contains(&word))?;
+        Some(format!("{} {}", model.content, model.backend))
+    }
 }
 
 #[async_trait]
@@ -268,9 +279,37 @@ pub async fn all(
     question: Question,
 ) -> Result<Vec<Arc<Inspection>>, ModelError> {
     let answers = futures::stream::iter(asked).buffered(AT_ONCE);
-    let answers: Vec<Arc<Inspection>> = answers.try_collect().await?;
-    match answers.iter().all(|answer| says(answer, question)) {
-        true => Ok(answers),
+    let answers = answers.map(|answer| checked(answer, question));
+    answers.try_collect().await
+}
+
+/// The answers to `question`, in order, failures among them: those of [`all`].
+pub async fn each(
+    asked: Vec<Asked>,
+    question: Question,
+) -> Vec<Result<Arc<Inspection>, ModelError>> {
+    let answers = futures::stream::iter(asked).buffered(AT_ONCE);
+    let answers = answers.map(|answer| checked(answer, question));
+    answers.collect().await
+}
+
+/// The answers to `question` that are there already, in order; who has not answered yet is late.
+pub fn so_far(asked: &[Asked], question: Question) -> Vec<Result<Arc<Inspection>, ModelError>> {
+    let late = || Err(ModelError::Deadline);
+    let answers = asked.iter().map(|asked| asked.peek().cloned());
+    answers
+        .map(|answer| checked(answer.unwrap_or_else(late), question))
+        .collect()
+}
+
+/// An answer that says what was asked.
+fn checked(
+    answer: Result<Arc<Inspection>, ModelError>,
+    question: Question,
+) -> Result<Arc<Inspection>, ModelError> {
+    let answer = answer?;
+    match says(&answer, question) {
+        true => Ok(answer),
         false => Err(ModelError::Infer(format!("{}: no answer", question.word()))),
     }
 }

@@ -1,5 +1,6 @@
 //! However an answer's events come, rewriting them never panics, what no filter changes keeps its bytes, and a filter
-//! that masks lets no word through.
+//! that masks lets no word through. The same for the arguments of a tool, which are JSON: cut anywhere they come out as
+//! when they come whole, JSON stays JSON, and no word is left in what its strings mean.
 //!
 //! Input: one byte for the API, one for the size of chunks, then a stream or body.
 #![no_main]
@@ -69,8 +70,67 @@ fuzz_target!(|data: &[u8]| {
             let json = serde_json::from_slice::<serde_json::Value>(&body);
             assert!(json.is_ok(), "{}", String::from_utf8_lossy(&body));
         }
+        if let Ok(text) = std::str::from_utf8(stream) {
+            let filter = || StopList::new(Arc::clone(&rules), SharedReport::default(), true);
+            arguments(filter, text, size, outcome == VerdictOutcome::Masked);
+        }
     }
 });
+
+/// Takes the arguments of a tool through, whole and in pieces.
+fn arguments(filter: impl Fn() -> StopList, text: &str, size: usize, masks: bool) {
+    let whole = ready(block_on(filter().whole(text)));
+    let mut pieces = filter();
+    let mut out = String::new();
+    let mut stop = false;
+    let chars: Vec<char> = text.chars().collect();
+    for piece in chars.chunks(size) {
+        let filtered = ready(block_on(pieces.push(&piece.iter().collect::<String>())));
+        out.push_str(&filtered.text);
+        stop = filtered.stop;
+        if stop {
+            break;
+        }
+    }
+    if !stop {
+        let rest = ready(block_on(pieces.finish()));
+        out.push_str(&rest.text);
+        stop = rest.stop;
+    }
+    assert_eq!((&out, stop), (&whole.text, whole.stop));
+    if !masks || serde_json::from_str::<serde_json::Value>(text).is_err() {
+        return;
+    }
+    match serde_json::from_str::<serde_json::Value>(&out) {
+        Ok(value) => says_no_secret(&value),
+        Err(error) => panic!("{error}: {out}"),
+    }
+}
+
+fn ready<T, E: std::fmt::Display>(result: Result<T, E>) -> T {
+    result.unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn says_no_secret(value: &serde_json::Value) {
+    let check = |text: &str| {
+        let border = |c: Option<char>| !c.is_some_and(|c| c.is_alphanumeric() || c == '_' || !c.is_ascii());
+        let lower = text.to_ascii_lowercase();
+        for (at, word) in lower.match_indices("secret") {
+            let alone = border(lower[..at].chars().next_back())
+                && border(lower[at + word.len()..].chars().next());
+            assert!(!alone, "{text}");
+        }
+    };
+    match value {
+        serde_json::Value::String(text) => check(text),
+        serde_json::Value::Array(items) => items.iter().for_each(says_no_secret),
+        serde_json::Value::Object(members) => members.iter().for_each(|(name, value)| {
+            check(name);
+            says_no_secret(value);
+        }),
+        _ => {}
+    }
+}
 
 /// Takes a stream through; `None` where an event cannot be read.
 fn run(rewriter: &mut Rewriter, stream: &[u8], size: usize) -> Option<Vec<u8>> {

@@ -110,6 +110,19 @@ fn completions() {
     assert!(events[1].1.contains(r#""finish_reason":"content_filter""#));
 }
 
+/// Nothing of a blocked request reached a model: all APIs count no tokens, in members that client libraries need.
+#[rstest]
+#[case(Api::ChatCompletions, &["prompt_tokens", "completion_tokens", "total_tokens"])]
+#[case(Api::Completions, &["prompt_tokens", "completion_tokens", "total_tokens"])]
+#[case(Api::Responses, &["input_tokens", "output_tokens", "total_tokens"])]
+#[case(Api::Messages, &["input_tokens", "output_tokens"])]
+fn a_refusal_costs_no_tokens_in_any_api(#[case] api: Api, #[case] members: &[&str]) {
+    let got = json_body(&answer(&blocked(), &context(api, false)));
+    for member in members {
+        assert_eq!(got["usage"][member], 0, "{member} {got}");
+    }
+}
+
 #[rstest]
 #[case("stop", "completed", json!(null))]
 #[case("length", "incomplete", json!({"reason": "max_output_tokens"}))]

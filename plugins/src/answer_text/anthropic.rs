@@ -79,8 +79,15 @@ pub(super) fn delta(channel: &Channel, text: &str) -> String {
     )
 }
 
-/// The events that end a message whose blocks `open` have not ended, name and data.
-pub(super) fn refusal(open: &[u32]) -> Vec<(&'static str, String)> {
+/// How many tokens of output the frontend has counted, where an event says so.
+pub(super) fn counted(root: Value<'_>) -> Option<u64> {
+    let message = root.get("message").unwrap_or(root);
+    message.get("usage")?.get("output_tokens")?.as_u64()
+}
+
+/// The events that end a message whose blocks `open` have not ended, name and data. Client libraries want a number of
+/// tokens there and take it for that of the whole message.
+pub(super) fn refusal(open: &[u32], counted: u64) -> Vec<(&'static str, String)> {
     let stop = |block: &u32| {
         let data = format!(r#"{{"type":"content_block_stop","index":{block}}}"#);
         ("content_block_stop", data)
@@ -88,8 +95,9 @@ pub(super) fn refusal(open: &[u32]) -> Vec<(&'static str, String)> {
     let mut events: Vec<_> = open.iter().map(stop).collect();
     events.push((
         "message_delta",
-        r#"{"type":"message_delta","delta":{"stop_reason":"refusal","stop_sequence":null},"usage":{"output_tokens":0}}"#
-            .to_owned(),
+        format!(
+            r#"{{"type":"message_delta","delta":{{"stop_reason":"refusal","stop_sequence":null}},"usage":{{"output_tokens":{counted}}}}}"#
+        ),
     ));
     events.push(("message_stop", r#"{"type":"message_stop"}"#.to_owned()));
     events

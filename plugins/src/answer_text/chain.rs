@@ -1,8 +1,10 @@
 //! Several filters behind each other.
 
+use std::ops::Range;
+
 use async_trait::async_trait;
 
-use super::{Filtered, TextFilter};
+use super::{Filtered, Place, TextFilter};
 use crate::guard::GuardError;
 
 /// Each filter sees what the one before it lets pass.
@@ -62,5 +64,16 @@ impl TextFilter for Chained {
 
     async fn whole(&mut self, text: &str) -> Result<Filtered, GuardError> {
         self.run(text.to_owned(), Ask::Whole).await
+    }
+
+    fn place(&self, piece: &Range<usize>) -> Place {
+        let mut at = piece.clone();
+        for filter in &self.0 {
+            match filter.place(&at) {
+                Place::At(next) => at = next,
+                lost => return lost,
+            }
+        }
+        Place::At(at)
     }
 }

@@ -1,9 +1,11 @@
 //! The channels of one answer and what stands between the frontend and the client in each.
 
+use std::ops::Range;
+
 use xxhash_rust::xxh3::Xxh3;
 
 use super::shape::View;
-use super::{Channel, Filtered, Kind, MakeFilter, RewriteError, TextFilter};
+use super::{Channel, Filtered, Kind, MakeFilter, Place, RewriteError, TextFilter};
 use crate::guard::GuardError;
 
 /// More texts than this nobody says at once.
@@ -19,9 +21,14 @@ pub(super) struct State {
     /// What the frontend said, as a digest.
     heard: Xxh3,
     heard_bytes: usize,
+    /// What passed, as a digest.
+    passed: Xxh3,
+    passed_bytes: usize,
     /// What the client read; only kept where the API repeats it.
     pub(super) said: String,
     keep: bool,
+    /// A repetition said something else than the text: nobody knows what offsets count.
+    astray: bool,
 }
 
 impl State {
@@ -61,24 +68,50 @@ impl State {
         if text.len() == self.heard_bytes && digest(text) == self.heard.digest() {
             return Ok(Filtered::text(self.said.clone()));
         }
+        self.astray |= self.heard_bytes > 0;
         // Something else: nobody has looked at it yet.
         let filtered = filter.whole(text).await?;
         self.heard = Xxh3::new();
         self.heard_bytes = 0;
         self.hear(text);
+        self.passed = Xxh3::new();
+        self.passed_bytes = 0;
         self.said.clear();
         self.say(&filtered.text);
         Ok(filtered)
     }
 
+    /// Has all that was heard passed, and unchanged?
+    pub(super) fn is_same(&self) -> bool {
+        self.filter.is_none()
+            || (self.heard_bytes == self.passed_bytes
+                && self.heard.digest() == self.passed.digest())
+    }
+
+    /// Where a piece of what was heard, in characters, stands in what has passed.
+    pub(super) fn place(&self, piece: &Range<usize>) -> Place {
+        match &self.filter {
+            None => Place::At(piece.clone()),
+            Some(_) if self.astray => match self.is_same() {
+                true => Place::At(piece.clone()),
+                false => Place::Gone,
+            },
+            Some(filter) => filter.place(piece),
+        }
+    }
+
     fn hear(&mut self, text: &str) {
-        if self.keep {
+        if self.filter.is_some() {
             self.heard.update(text.as_bytes());
             self.heard_bytes += text.len();
         }
     }
 
     pub(super) fn say(&mut self, text: &str) {
+        if self.filter.is_some() {
+            self.passed.update(text.as_bytes());
+            self.passed_bytes += text.len();
+        }
         if self.keep {
             self.said.push_str(text);
         }
@@ -125,8 +158,11 @@ impl Channels {
                     item_id: String::new(),
                     heard: Xxh3::new(),
                     heard_bytes: 0,
+                    passed: Xxh3::new(),
+                    passed_bytes: 0,
                     said: String::new(),
                     keep: self.keep,
+                    astray: false,
                 };
                 self.list.push((*channel, state));
                 self.list.len() - 1
@@ -162,6 +198,18 @@ impl Channels {
     /// All channels in order of appearance.
     pub(super) fn iter(&self) -> impl Iterator<Item = (&Channel, &State)> {
         self.list.iter().map(|(channel, state)| (channel, state))
+    }
+
+    /// Is every text of a choice said as it was heard, nothing held back?
+    pub(super) fn are_same(&self, choice: u32) -> bool {
+        let mut states = self.list.iter();
+        states.all(|(channel, state)| channel.choice != choice || state.is_same())
+    }
+
+    /// Does anybody look at the texts of a choice?
+    pub(super) fn is_filtered(&self, choice: u32) -> bool {
+        let mut states = self.list.iter();
+        states.any(|(channel, state)| channel.choice == choice && state.is_filtered())
     }
 
     /// Channels with text held back.

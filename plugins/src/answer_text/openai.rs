@@ -28,7 +28,7 @@ fn choices(root: Value<'_>, member: &str, stream: bool, view: &mut View) {
         if let Some(message) = choice.get(member) {
             said(number, message, view);
         }
-        view.logprobs(first, choice.get("logprobs"), "null");
+        view.logprobs(number, first, choice.get("logprobs"), "null");
         finish(number, choice, stream, view);
     }
 }
@@ -48,6 +48,8 @@ fn said(number: u32, message: Value<'_>, view: &mut View) {
             }
         }
     }
+    let content = channel(number, 0, Field::Content);
+    view.annotations(content, message.get("annotations"));
     for (position, call) in items(message.get("tool_calls")) {
         let part = index(call.get("index"), position);
         let function = call.get("function").and_then(|f| f.get("arguments"));
@@ -76,7 +78,7 @@ pub(super) fn text(root: Value<'_>, stream: bool, view: &mut View) {
         let number = index(choice.get("index"), position);
         let first = view.slots.len();
         view.string(channel(number, 0, Field::Text), choice.get("text"));
-        view.logprobs(first, choice.get("logprobs"), "null");
+        view.logprobs(number, first, choice.get("logprobs"), "null");
         finish(number, choice, stream, view);
     }
 }
@@ -120,6 +122,14 @@ pub(super) fn choice(channel: &Channel, text: &str) -> String {
         r#"[{{"index":{},{},"finish_reason":null,"logprobs":null}}]"#,
         channel.choice,
         delta(channel, text)
+    )
+}
+
+/// The choices of a chunk that annotates a channel.
+pub(super) fn annotated(channel: &Channel, annotation: &str) -> String {
+    format!(
+        r#"[{{"index":{},"delta":{{"annotations":[{annotation}]}},"finish_reason":null,"logprobs":null}}]"#,
+        channel.choice
     )
 }
 

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
-use super::escape::{JsonState, replace};
+use super::plain::{Mask, Plain};
 use super::report::SharedReport;
 use super::stop_list::floor;
-use super::{Filtered, TextFilter};
+use super::{Filtered, Place, TextFilter};
 use crate::guard::{GuardError, OnError, Types, VerdictOutcome};
 use crate::understand::{Question, Understand};
 
@@ -89,7 +89,7 @@ pub struct PersonalData {
     pending: Pending,
     /// Found in the text that is held back.
     known: Vec<Piece>,
-    json: Option<JsonState>,
+    plain: Plain,
     /// Nobody could tell, and the answer passes.
     off: bool,
 }
@@ -111,7 +111,7 @@ impl PersonalData {
             echo,
             report,
             known: Vec::new(),
-            json: json.then(JsonState::default),
+            plain: Plain::new(json),
             off: false,
         }
     }
@@ -194,7 +194,7 @@ impl PersonalData {
     fn release(&mut self, cut: usize, end: usize) -> Filtered {
         let text = self.pending.take(cut);
         let acts = !self.rules.shadow;
-        let (mut masks, mut stop) = (Vec::new(), None);
+        let (mut masks, mut stop): (Vec<Mask<'_>>, _) = (Vec::new(), None);
         let mut later = Vec::new();
         for piece in std::mem::take(&mut self.known) {
             if piece.range.start >= cut {
@@ -212,21 +212,21 @@ impl PersonalData {
             report.found(label, &piece.label, piece.score, self.rules.outcome);
             match self.rules.outcome {
                 VerdictOutcome::Blocked if acts => {
-                    stop = Some(piece.range.start);
+                    stop = Some(self.plain.floor(piece.range.start));
                     break;
                 }
                 VerdictOutcome::Masked if acts => {
                     let range = piece.range.start..piece.range.end.min(cut);
-                    masks.push((range, format!("[{}]", piece.label)));
+                    masks.push((range, format!("[{}]", piece.label).into()));
                 }
                 _ => {}
             }
         }
         self.known = later;
         let passed = &text[..stop.unwrap_or(text.len())];
-        let out = replace(passed, self.json, &masks);
-        if let Some(json) = &mut self.json {
-            *json = json.behind(passed);
+        let out = self.plain.take(passed, &masks);
+        if stop.is_some() {
+            self.plain.end(true);
         }
         Filtered {
             text: out,
@@ -246,29 +246,34 @@ impl PersonalData {
                 cut = piece.range.start;
             }
         }
-        if let Some(json) = self.json {
-            cut = json.safe_cut(self.pending.held(cut), cut);
-        }
-        match cut {
-            0 if self.pending.is_full(end) => self.pending.forced(end),
+        match self.plain.floor(cut) {
+            0 if self.pending.is_full(end) => self.plain.floor(self.pending.forced(end)),
             cut => cut,
         }
     }
 
+    /// All that is held back, as it came.
+    fn give_up(&mut self) -> String {
+        let rest = self.plain.rest();
+        self.pending.push(&rest);
+        let all = self.pending.take_all();
+        self.plain.take(&all, &[])
+    }
+
     async fn all(&mut self) -> Result<Filtered, GuardError> {
+        let rest = self.plain.rest();
+        self.pending.push(&rest);
         let end = self.pending.len();
         let filtered = match end {
             0 => Filtered::default(),
             _ => match self.inspect(end).await? {
                 Some(()) => self.release(end, end),
-                None => Filtered::text(self.pending.take(end)),
+                None => Filtered::text(self.give_up()),
             },
         };
         self.pending.reset();
         self.known.clear();
-        if let Some(json) = &mut self.json {
-            *json = JsonState::default();
-        }
+        self.plain.end(false);
         Ok(filtered)
     }
 }
@@ -279,11 +284,12 @@ impl TextFilter for PersonalData {
         if self.off {
             return Ok(Filtered::text(text));
         }
-        self.pending.push(text);
+        let text = self.plain.push(text);
+        self.pending.push(&text);
         let mut out = Filtered::default();
         while let Some(Next { end, early }) = self.pending.next() {
             if self.inspect(end).await?.is_none() {
-                out.text.push_str(&self.pending.take_all());
+                out.text.push_str(&self.give_up());
                 return Ok(out);
             }
             let cut = self.cut(end, early);
@@ -307,8 +313,13 @@ impl TextFilter for PersonalData {
         if self.off {
             return Ok(Filtered::text(text));
         }
-        self.pending.push(text);
+        let text = self.plain.push(text);
+        self.pending.push(&text);
         self.all().await
+    }
+
+    fn place(&self, piece: &Range<usize>) -> Place {
+        self.plain.place(piece)
     }
 }
 

@@ -29,6 +29,9 @@ const TEXTS: [(&str, &str, Field); 9] = [
     ("response.code_interpreter_call_code", "code", Field::Code),
 ];
 
+/// The event that annotates a text.
+pub(super) const ANNOTATION: &str = "response.output_text.annotation.added";
+
 /// The name of the event that says more of a channel.
 pub(super) fn event_name(field: Field) -> &'static str {
     match field {
@@ -58,7 +61,7 @@ pub(super) fn event(root: Value<'_>, view: &mut View) {
             view.opened.push(item);
             if view.string(channel, root.get("delta")) {
                 let first = view.slots.len() - 1;
-                view.logprobs(first, root.get("logprobs"), "[]");
+                view.logprobs(item, first, root.get("logprobs"), "[]");
             }
             return;
         }
@@ -66,7 +69,7 @@ pub(super) fn event(root: Value<'_>, view: &mut View) {
             view.closes.push(Close::Channel(channel));
             if view.repetition(channel, root.get(member)) {
                 let first = view.slots.len() - 1;
-                view.logprobs(first, root.get("logprobs"), "[]");
+                view.logprobs(item, first, root.get("logprobs"), "[]");
             }
             return;
         }
@@ -84,6 +87,14 @@ pub(super) fn event(root: Value<'_>, view: &mut View) {
                 part_texts(item, part, value, summary, true, view);
                 close_repeated(view, 0);
             }
+        }
+        ANNOTATION => {
+            let channel = Channel {
+                choice: item,
+                part,
+                field: Field::OutputText,
+            };
+            view.annotations(channel, root.get("annotation"));
         }
         "response.output_item.added" => view.opened.push(item),
         "response.output_item.done" => {
@@ -184,7 +195,13 @@ fn part_texts(
         };
         note(channel, value.get(name), repeats, view);
     }
-    view.logprobs(first, value.get("logprobs"), "[]");
+    view.logprobs(item, first, value.get("logprobs"), "[]");
+    let channel = Channel {
+        choice: item,
+        part,
+        field: text,
+    };
+    view.annotations(channel, value.get("annotations"));
 }
 
 fn note(channel: Channel, value: Option<Value<'_>>, repeats: bool, view: &mut View) {

@@ -1,18 +1,20 @@
 //! The way back of `redact`: placeholders become what they stand for.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Filtered, TextFilter};
+use super::plain::{Mask, Plain};
+use super::{Filtered, Place, TextFilter};
 use crate::guard::{GuardError, Placeholders};
-use crate::json::quote;
 
 /// Replaces the placeholders of a request, as they are written there. Holds back only what may still become one.
 pub struct Restore {
     /// Placeholder and value.
     names: Arc<[(String, String)]>,
-    json: bool,
+    plain: Plain,
+    /// What may still become a placeholder, as it reads.
     held: String,
 }
 
@@ -31,52 +33,60 @@ impl Restore {
     pub fn new(names: Arc<[(String, String)]>, json: bool) -> Self {
         Self {
             names,
-            json,
+            plain: Plain::new(json),
             held: String::new(),
         }
     }
 
     /// Takes what may pass out of `held`.
     fn pass(&mut self, last: bool) -> String {
-        let mut out = String::with_capacity(self.held.len());
-        let mut rest = self.held.as_str();
-        while let Some(at) = memchr::memchr(b'<', rest.as_bytes()) {
-            let (before, behind) = rest.split_at(at);
-            out.push_str(before);
-            rest = behind;
-            if let Some((name, value)) = self.names.iter().find(|(name, _)| rest.starts_with(name))
-            {
-                match self.json {
-                    true => {
-                        let quoted = quote(value);
-                        out.push_str(&quoted[1..quoted.len() - 1]);
-                    }
-                    false => out.push_str(value),
-                }
-                rest = &rest[name.len()..];
-            } else if !last && self.names.iter().any(|(name, _)| name.starts_with(rest)) {
-                self.held = rest.to_owned();
-                return out;
+        let names = Arc::clone(&self.names);
+        let mut masks: Vec<Mask<'_>> = Vec::new();
+        let mut at = 0;
+        while let Some(next) = memchr::memchr(b'<', &self.held.as_bytes()[at..]) {
+            at += next;
+            let rest = &self.held[at..];
+            if let Some((name, value)) = names.iter().find(|(name, _)| rest.starts_with(name)) {
+                masks.push((at..at + name.len(), value.into()));
+                at += name.len();
+            } else if !last && names.iter().any(|(name, _)| name.starts_with(rest)) {
+                break;
             } else {
-                out.push('<');
-                rest = &rest[1..];
+                at += 1;
             }
         }
-        out.push_str(rest);
-        self.held.clear();
-        out
+        let open = memchr::memchr(b'<', &self.held.as_bytes()[at..]);
+        let end = open.map_or(self.held.len(), |next| at + next);
+        let rest = self.held.split_off(end);
+        let passed = std::mem::replace(&mut self.held, rest);
+        self.plain.take(&passed, &masks)
     }
 }
 
 #[async_trait]
 impl TextFilter for Restore {
     async fn push(&mut self, text: &str) -> Result<Filtered, GuardError> {
-        self.held.push_str(text);
+        if self.names.is_empty() {
+            return Ok(Filtered::text(text));
+        }
+        let text = self.plain.push(text);
+        self.held.push_str(&text);
         Ok(Filtered::text(self.pass(false)))
     }
 
     async fn finish(&mut self) -> Result<Filtered, GuardError> {
-        Ok(Filtered::text(self.pass(true)))
+        let rest = self.plain.rest();
+        self.held.push_str(&rest);
+        let text = self.pass(true);
+        self.plain.end(false);
+        Ok(Filtered::text(text))
+    }
+
+    fn place(&self, piece: &Range<usize>) -> Place {
+        match self.names.is_empty() {
+            true => Place::At(piece.clone()),
+            false => self.plain.place(piece),
+        }
     }
 }
 
@@ -116,6 +126,22 @@ mod tests {
         let out = whole(true, r#"{"name":"<PERSON_1>"}"#);
         let value: serde_json::Value = serde_json::from_str(&out).unwrap();
         assert_eq!(value["name"], "Ana \"A\" \u{d6}z");
+        // As some servers write it, in pieces of any size.
+        let text = r#"{"name":"\u003cPERSON_1\u003e \u00e9 \u003cPER","n":12}"#;
+        for cut in 1..9 {
+            let mut filter = restore(true);
+            let mut out = String::new();
+            for piece in text.as_bytes().chunks(cut) {
+                out += &block_on(filter.push(std::str::from_utf8(piece).unwrap()))
+                    .unwrap()
+                    .text;
+            }
+            out += &block_on(filter.finish()).unwrap().text;
+            assert_eq!(
+                out,
+                "{\"name\":\"Ana \\\"A\\\" \u{d6}z \\u00e9 \\u003cPER\",\"n\":12}"
+            );
+        }
     }
 
     #[test]

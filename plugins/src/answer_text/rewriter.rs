@@ -1,6 +1,7 @@
 //! One answer on its way through the filters.
 
 mod ending;
+mod pointing;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,12 +9,13 @@ use bytes::Bytes;
 
 use super::channels::Channels;
 use super::frame::{Data, Frame, event};
-use super::shape::{Slot, View};
+use super::shape::{Close, Slot, View};
 use super::{Channel, MakeFilter, RewriteError};
 use super::{anthropic, openai, responses};
 use crate::api::Api;
 use crate::body::{EditConflict, Edits};
 use crate::json::{Document, quote};
+use pointing::Deferred;
 
 /// What became of an event.
 #[derive(Debug, Default)]
@@ -35,11 +37,15 @@ pub struct Rewriter {
     pub(super) farewell: Option<String>,
     /// The last chunk with choices, of which others are made.
     envelope: Option<Bytes>,
+    /// The tokens of output that the frontend has counted so far, where its API says that on the way.
+    counted: u64,
     /// Choices, items or blocks that have begun and not ended.
     open: BTreeSet<u32>,
     /// How many events of ours the Responses API's count has, and the number of the last event.
-    shift: u64,
+    shift: i64,
     last: Option<u64>,
+    /// Annotations of texts that are held back.
+    deferred: Vec<Deferred>,
     /// `response` of the first event and the items of the output, for an ending.
     response: Option<Bytes>,
     items: BTreeMap<u32, Bytes>,
@@ -58,8 +64,10 @@ impl Rewriter {
             channels: Channels::new(make, api == Api::Responses),
             farewell: None,
             envelope: None,
+            counted: 0,
             open: BTreeSet::new(),
             shift: 0,
+            deferred: Vec::new(),
             last: None,
             response: None,
             items: BTreeMap::new(),
@@ -93,6 +101,7 @@ impl Rewriter {
             Data::Done => {
                 let open = self.channels.open();
                 if !self.flush(open, None, &mut out).await? {
+                    self.release(&[Close::All], None, &mut out);
                     out.events.push(frame.bytes().clone());
                 }
             }
@@ -109,7 +118,9 @@ impl Rewriter {
         let mut out = Rewritten::default();
         if !self.stopped {
             let open = self.channels.open();
-            self.flush(open, None, &mut out).await?;
+            if !self.flush(open, None, &mut out).await? {
+                self.release(&[Close::All], None, &mut out);
+            }
         }
         if self.cut_off && !out.events.is_empty() {
             out.events.insert(0, BLANK);
@@ -136,6 +147,16 @@ impl Rewriter {
                 replace(&mut edits, doc, reason.clone(), "null");
             }
         }
+        self.logprobs(&view, stop.is_some(), &mut edits);
+        if !self.notes(doc, &view, &mut edits)? {
+            // The event has gone, or comes later.
+            self.shift -= i64::from(sequence(doc).is_some());
+            return Ok(());
+        }
+        let ends = !view.closes.is_empty() && stop.is_none();
+        if ends {
+            self.release(&view.closes, Some(doc), out);
+        }
         self.renumber(doc, &mut edits);
         out.events.push(match edits.is_empty() {
             true => frame.bytes().clone(),
@@ -148,6 +169,9 @@ impl Rewriter {
             }
             self.stop(channel, None, out);
             return Ok(());
+        }
+        if !ends {
+            self.release(&[], None, out);
         }
         for number in &view.closed {
             self.open.remove(number);
@@ -260,7 +284,7 @@ impl Rewriter {
     /// The number of an event of ours in front of `doc`, and from then on one more for all others.
     fn number(&mut self, doc: Option<&Document>) -> Option<u64> {
         let number = match doc {
-            Some(doc) => sequence(doc).map(|number| number + self.shift),
+            Some(doc) => sequence(doc).map(|number| number.saturating_add_signed(self.shift)),
             None => self.last.map(|number| number + 1),
         };
         if number.is_some() {
@@ -275,9 +299,9 @@ impl Rewriter {
             return;
         }
         let Some(number) = sequence(doc) else { return };
-        let number = number.saturating_add(self.shift);
+        let number = number.saturating_add_signed(self.shift);
         self.last = Some(number);
-        if let (Some(value), true) = (doc.root().get("sequence_number"), self.shift > 0) {
+        if let (Some(value), true) = (doc.root().get("sequence_number"), self.shift != 0) {
             replace(edits, doc, value.range(), &number.to_string());
         }
     }
@@ -288,6 +312,9 @@ impl Rewriter {
         match self.api {
             Api::ChatCompletions | Api::Completions if root.get("choices").is_some() => {
                 self.envelope = Some(doc.bytes().clone());
+            }
+            Api::Messages => {
+                self.counted = self.counted.max(anthropic::counted(root).unwrap_or(0));
             }
             Api::Responses => {
                 let piece = |name: &str| {
@@ -333,9 +360,6 @@ pub(super) fn write(edits: &mut Edits, slot: &Slot, text: &str) {
     };
     // Slots are values of their own, which never overlap.
     let _ = edits.replace(slot.range.clone(), value);
-    if let Some((range, with)) = &slot.logprobs {
-        let _ = edits.replace(range.clone(), *with);
-    }
 }
 
 /// Replaces a value, unless it is the same.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::Channel;
+use super::annotations::Notes;
 use crate::api::Api;
 use crate::json::{Document, Kind, Value};
 
@@ -19,8 +20,17 @@ pub(super) struct Slot {
     /// Is the value the text itself (an object of tool arguments), or a string that holds it?
     pub(super) raw: bool,
     pub(super) repeats: bool,
-    /// What repeats the text's tokens, and what takes its place when the text changes.
-    pub(super) logprobs: Option<(Range<usize>, &'static str)>,
+}
+
+/// What repeats the tokens of a choice's texts.
+#[derive(Debug)]
+pub(super) struct LogProbs {
+    pub(super) choice: u32,
+    pub(super) range: Range<usize>,
+    /// What takes its place when a text changes.
+    pub(super) with: &'static str,
+    /// Does the document say the text that the tokens belong to, or end the choice?
+    pub(super) spoken: bool,
 }
 
 /// Which channels end with a document, before its own texts unless they are in it.
@@ -51,6 +61,8 @@ impl Close {
 #[derive(Debug, Default)]
 pub(super) struct View {
     pub(super) slots: Vec<Slot>,
+    pub(super) logprobs: Vec<LogProbs>,
+    pub(super) notes: Vec<Notes>,
     pub(super) closes: Vec<Close>,
     /// Choices (items, blocks) that the document begins or goes on with.
     pub(super) opened: Vec<u32>,
@@ -114,7 +126,6 @@ impl View {
             text: Cow::into_owned(text),
             raw: false,
             repeats,
-            logprobs: None,
         });
         true
     }
@@ -127,18 +138,33 @@ impl View {
             text: value.raw().to_owned(),
             raw: true,
             repeats: false,
-            logprobs: None,
         });
     }
 
-    /// Gives the slots from `first` on these `logprobs`, which become `with` when one of the texts changes.
-    pub(super) fn logprobs(&mut self, first: usize, value: Option<Value<'_>>, with: &'static str) {
+    /// Notes the `logprobs` of a choice, whose texts are the slots from `first` on; `with` takes their place.
+    pub(super) fn logprobs(
+        &mut self,
+        choice: u32,
+        first: usize,
+        value: Option<Value<'_>>,
+        with: &'static str,
+    ) {
         let Some(value) = value.filter(|value| !value.is_null()) else {
             return;
         };
-        for slot in self.slots.iter_mut().skip(first) {
-            slot.logprobs = Some((value.range(), with));
-        }
+        let mut slots = self.slots.iter().skip(first);
+        self.logprobs.push(LogProbs {
+            choice,
+            range: value.range(),
+            with,
+            spoken: slots.any(|slot| !slot.text.is_empty()),
+        });
+    }
+
+    /// Notes what points into a channel's text.
+    pub(super) fn annotations(&mut self, channel: Channel, value: Option<Value<'_>>) {
+        self.notes
+            .extend(value.and_then(|value| Notes::read(channel, value)));
     }
 }
 

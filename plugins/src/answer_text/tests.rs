@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+mod annotations;
 mod bodies;
 mod endings;
 mod said;

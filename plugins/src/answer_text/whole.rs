@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::rewriter::{replace, write};
 use super::shape::View;
-use super::{Channel, Field, RewriteError, Rewriter};
+use super::{Channel, Field, Place, RewriteError, Rewriter};
 use crate::api::Api;
 use crate::body::Edits;
 use crate::json::Document;
@@ -22,6 +22,8 @@ impl Rewriter {
         let view = View::body(self.api, &doc);
         let mut edits = Edits::default();
         let mut stopped: BTreeSet<u32> = BTreeSet::new();
+        let mut changed: BTreeSet<u32> = BTreeSet::new();
+        let mut filters = Vec::new();
         let by_choice = matches!(self.api, Api::ChatCompletions | Api::Completions);
         for slot in &view.slots {
             let over = match by_choice {
@@ -29,6 +31,7 @@ impl Rewriter {
                 false => !stopped.is_empty(),
             };
             if over {
+                changed.insert(slot.channel.choice);
                 write(&mut edits, slot, nothing(&slot.channel));
                 continue;
             }
@@ -47,7 +50,29 @@ impl Rewriter {
                     text.push_str(farewell);
                 }
             }
+            if text != slot.text {
+                changed.insert(slot.channel.choice);
+            }
             write(&mut edits, slot, &text);
+            filters.push((slot.channel, filter));
+        }
+        for logprobs in &view.logprobs {
+            if changed.contains(&logprobs.choice) {
+                let _ = edits.replace(logprobs.range.clone(), logprobs.with);
+            }
+        }
+        for notes in &view.notes {
+            if changed.contains(&notes.channel.choice) {
+                let mut mine = filters.iter().filter(|(c, _)| *c == notes.channel);
+                // Of a text in several parts nobody knows what offsets count.
+                let filter = mine.next().filter(|_| mine.next().is_none());
+                let kept = notes.items.iter().map(|note| match (filter, note.piece()) {
+                    (Some((_, filter)), Some(piece)) => note.at(&doc, &filter.place(&piece)),
+                    (_, None) => note.at(&doc, &Place::At(0..0)),
+                    (None, Some(_)) => None,
+                });
+                notes.write(&mut edits, &doc, &kept.collect::<Vec<_>>());
+            }
         }
         if stopped.is_empty() && edits.is_empty() {
             return Ok((doc.bytes().clone(), false));

@@ -38,6 +38,7 @@ mod tests {
         let rule = Match {
             name: "rule".into(),
             matched,
+            unknown: None,
             confidence: 0.4,
             detail: None,
         };

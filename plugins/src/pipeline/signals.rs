@@ -93,14 +93,18 @@ impl Policy {
                     rules: result.as_ref().map_or_else(|_| Vec::new(), Clone::clone),
                 });
             }
-            match result {
-                Ok(matches) => signals.set(kind, matches),
-                Err(error) => {
-                    tracing::warn!(request = %exchange.id, signal = kind.section(), %error, "signal failed");
-                    if !exchange.warnings.contains(&SIGNAL_SKIPPED) {
-                        exchange.warnings.push(SIGNAL_SKIPPED);
-                    }
+            let failed = match &result {
+                Ok(matches) => matches.iter().find_map(|found| found.unknown.clone()),
+                Err(error) => Some(error.clone()),
+            };
+            if let Some(error) = failed {
+                tracing::warn!(request = %exchange.id, signal = kind.section(), %error, "signal failed");
+                if !exchange.warnings.contains(&SIGNAL_SKIPPED) {
+                    exchange.warnings.push(SIGNAL_SKIPPED);
                 }
+            }
+            if let Ok(matches) = result {
+                signals.set(kind, matches);
             }
         }
     }
@@ -177,7 +181,7 @@ async fn timed(
     let result = match signal.cost() {
         Cost::Model => match tokio::time::timeout(timeout, work).await {
             Ok(result) => result.unwrap_or_else(panicked),
-            Err(_) => Err(SignalError::Deadline),
+            Err(_) => signal.so_far(exchange),
         },
         _ => work.await.unwrap_or_else(panicked),
     };

@@ -1,6 +1,6 @@
 //! `jailbreak`: stops prompts that attack the model, wherever in a request they hide.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use futures::FutureExt;
@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::exchange::Exchange;
 use crate::finding::Finding;
 use crate::guard::{
-    Act, BlockConfig, Conduct, GuardError, Judge, Judgement, Mode, OnError, TIMEOUT, run,
-    warn_of_unread,
+    Act, AttackThreshold, BlockConfig, Conduct, GuardError, Judge, Judgement, Mode, OnError,
+    TIMEOUT, run, warn_of_unread,
 };
 use crate::passage::{Passage, Scope};
 use crate::plugin::{Flow, Plugin, PluginError};
@@ -93,9 +93,7 @@ pub struct Jailbreak(Arc<Guard>);
 struct Guard {
     conduct: Conduct,
     action: Action,
-    share: Option<f32>,
-    /// The policy's, or what the loaded model says.
-    threshold: OnceLock<f32>,
+    threshold: AttackThreshold,
 }
 
 impl BuiltIn for Jailbreak {
@@ -107,21 +105,12 @@ impl BuiltIn for Jailbreak {
         path: &str,
     ) -> Result<Self, Problems> {
         let mut problems = Problems::new();
-        let fields = [
-            ("threshold", config.threshold),
-            ("false_positive_rate", config.false_positive_rate),
-        ];
-        for (field, value) in fields {
-            if value.is_some_and(|value| !(0.0..=1.0).contains(&value)) {
-                problems.error(format!("{path}.{field}"), "it lies between 0 and 1");
-            }
-        }
-        if config.threshold.is_some() && config.false_positive_rate.is_some() {
-            problems.error(
-                format!("{path}.false_positive_rate"),
-                "`threshold` and `false_positive_rate` contradict each other",
-            );
-        }
+        let threshold = AttackThreshold::build(
+            config.threshold,
+            config.false_positive_rate,
+            path,
+            &mut problems,
+        );
         if let Action::Route(model) = &config.action {
             let known: Vec<&str> = context
                 .models
@@ -163,8 +152,7 @@ impl BuiltIn for Jailbreak {
         Ok(Self(Arc::new(Guard {
             conduct,
             action: config.action.clone(),
-            share: config.false_positive_rate,
-            threshold: config.threshold.map_or_else(OnceLock::new, OnceLock::from),
+            threshold,
         })))
     }
 }
@@ -191,17 +179,7 @@ impl Plugin for Jailbreak {
     }
 
     async fn prepare(&self, understand: &dyn Understand) -> Result<(), String> {
-        let threshold = match self.0.share {
-            Some(share) => understand.jailbreak_threshold_at(share).ok_or_else(|| {
-                format!(
-                    "nobody measured at which threshold the jailbreak model flags {share} of harmless texts: set \
-                     `threshold` instead of `false_positive_rate`"
-                )
-            })?,
-            None => understand.jailbreak_threshold(),
-        };
-        self.0.threshold.get_or_init(|| threshold);
-        Ok(())
+        self.0.threshold.prepare(understand)
     }
 
     async fn on_request(&self, exchange: &mut Exchange) -> Result<Flow, PluginError> {
@@ -232,7 +210,7 @@ impl Judge for Guard {
         found: Self::Found,
     ) -> Judgement {
         let own = || (exchange.inspections.understand()).map_or(0.5, |u| u.jailbreak_threshold());
-        let threshold = self.threshold.get().copied().unwrap_or_else(own);
+        let threshold = self.threshold.get().unwrap_or_else(own);
         warn_of_unread(exchange, &found);
         let mut findings = Vec::new();
         for (passage, inspection) in passages.iter().zip(&found) {

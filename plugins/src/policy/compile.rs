@@ -49,6 +49,7 @@ impl Policy {
             warnings: problems,
             signal_timeout: config.signal_timeout.get(),
             understanding: None,
+            expected: Vec::new(),
         })
     }
 }

@@ -48,6 +48,7 @@ impl Signals {
     pub(super) fn outcome(&self, kind: SignalKind, index: usize) -> Outcome {
         match self.get(kind).and_then(|matches| matches.get(index)) {
             None => Outcome::Unknown,
+            Some(found) if found.unknown.is_some() => Outcome::Unknown,
             Some(found) if !found.matched => Outcome::False,
             // A NaN of an engine must not win every comparison.
             Some(found) if found.confidence.is_nan() => Outcome::True(0.0),

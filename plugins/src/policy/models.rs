@@ -38,6 +38,7 @@ impl Policy {
             }
         }
         self.understanding = Some(understanding);
+        self.expected = self.expected();
         match wrong.is_empty() {
             true => Ok(()),
             false => Err(wrong),
@@ -50,7 +51,7 @@ impl Policy {
     }
 
     /// What the policy's own guards will ask about any request before a frontend sees it.
-    pub(crate) fn expected(&self) -> Vec<Expectation> {
+    fn expected(&self) -> Vec<Expectation> {
         let guards = self.plugins.iter().filter(|plugin| plugin.before());
         guards.flat_map(|plugin| plugin.expects()).collect()
     }

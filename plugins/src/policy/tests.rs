@@ -19,6 +19,7 @@ fn signals(values: Option<Vec<Option<f32>>>) -> Signals {
         let matches = values.iter().enumerate().map(|(index, value)| Match {
             name: format!("k{index}").into(),
             matched: value.is_some(),
+            unknown: None,
             confidence: value.unwrap_or(0.0),
             detail: None,
         });

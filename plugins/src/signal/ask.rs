@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
+use commutator_models::ModelError;
+
 use crate::exchange::Exchange;
 use crate::passage::{Passage, Scope, Speaker, last_user, passages};
 use crate::problem::Problems;
-use crate::understand::{Inspection, Question, all, ask_each};
+use crate::understand::{Inspection, Question, ask_each, each, so_far};
 
 use super::{Match, SignalError};
 
@@ -28,34 +30,101 @@ pub(super) async fn about_last_user(
     Ok(Some(asked.await?))
 }
 
-/// What the models say about every text of these speakers.
+/// What the models say about the texts of some speakers, as far as they say anything.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    pub(super) known: Vec<(Passage, Arc<Inspection>)>,
+    /// Whose texts nobody knows about.
+    failed: Vec<(Speaker, SignalError)>,
+}
+
+impl Answers {
+    /// The outcome of a rule that looks for something in the texts of `scope`. A match stands whatever else the texts
+    /// say; that there is none is only known once all of them were read.
+    pub(super) fn settle(&self, scope: &Scope, mut found: Match) -> Match {
+        let mut failed = self.failed.iter();
+        if !found.matched
+            && let Some((_, error)) = failed.find(|(speaker, _)| scope.contains(*speaker))
+        {
+            found.unknown = Some(error.clone());
+        }
+        found
+    }
+}
+
+/// All rules' outcomes.
 ///
 /// # Errors
-/// If one text has no answer, nobody knows what the request holds.
-pub(super) async fn about_all(
+/// Nothing is known of any of them.
+pub(super) fn some_known(outcomes: Vec<Match>) -> Result<Vec<Match>, SignalError> {
+    let mut unknown = outcomes.iter().map(|outcome| outcome.unknown.clone());
+    match unknown.next().flatten() {
+        Some(error) if unknown.all(|other| other.is_some()) => Err(error),
+        _ => Ok(outcomes),
+    }
+}
+
+/// What the models say about every text of these speakers.
+pub(super) async fn about_all(exchange: &Exchange, scope: &Scope, question: Question) -> Answers {
+    let passages = passages(exchange, scope);
+    let answers = each(ask_each(exchange, &passages, question), question).await;
+    answered(exchange, scope, passages, answers)
+}
+
+/// What they have said so far.
+pub(super) fn about_all_so_far(exchange: &Exchange, scope: &Scope, question: Question) -> Answers {
+    let passages = passages(exchange, scope);
+    let answers = so_far(&ask_each(exchange, &passages, question), question);
+    answered(exchange, scope, passages, answers)
+}
+
+fn answered(
     exchange: &Exchange,
     scope: &Scope,
-    question: Question,
-) -> Result<Vec<(Passage, Arc<Inspection>)>, SignalError> {
+    passages: Vec<Passage>,
+    answers: Vec<Result<Arc<Inspection>, ModelError>>,
+) -> Answers {
+    let mut all = Answers::default();
     if exchange.conversation.token_ids > 0 && scope.contains(Speaker::User) {
-        let why = "the prompt consists of token ids";
-        return Err(SignalError::Unavailable(why.to_owned()));
+        let why = "the prompt consists of token ids".to_owned();
+        all.failed
+            .push((Speaker::User, SignalError::Unavailable(why)));
     }
-    let passages = passages(exchange, scope);
-    let answers = all(ask_each(exchange, &passages, question), question).await?;
-    Ok(passages.into_iter().zip(answers).collect())
+    for (passage, answer) in passages.into_iter().zip(answers) {
+        match answer {
+            Ok(answer) => all.known.push((passage, answer)),
+            Err(error) => all.failed.push((passage.speaker, error.into())),
+        }
+    }
+    all
 }
 
 /// The vector of the last user turn; `None` where the user says nothing.
 ///
 /// # Errors
 /// No answer is never "no match".
-pub(super) async fn vector(exchange: &Exchange) -> Result<Option<Vec<f32>>, SignalError> {
+async fn vector(exchange: &Exchange) -> Result<Option<Vec<f32>>, SignalError> {
     let found = about_last_user(exchange, Question::Embedding).await?;
     match found.map(|inspection| inspection.embedding.clone()) {
         None => Ok(None),
         Some(Some(vector)) => Ok(Some(vector)),
         Some(None) => Err(unanswered(Question::Embedding)),
+    }
+}
+
+/// Each rule's outcome by the vector of the last user turn.
+///
+/// # Errors
+/// No answer is never "no match".
+pub(super) async fn by_vector<R>(
+    exchange: &Exchange,
+    rules: &[R],
+    name: impl Fn(&R) -> &Arc<str>,
+    outcome: impl Fn(&R, &[f32]) -> Result<Match, SignalError>,
+) -> Result<Vec<Match>, SignalError> {
+    match vector(exchange).await? {
+        Some(vector) => rules.iter().map(|rule| outcome(rule, &vector)).collect(),
+        None => Ok(rules.iter().map(|rule| silent(name(rule))).collect()),
     }
 }
 
@@ -88,6 +157,7 @@ pub(super) fn silent(name: &Arc<str>) -> Match {
     Match {
         name: Arc::clone(name),
         matched: false,
+        unknown: None,
         confidence: 0.0,
         detail: Some("the user says nothing".to_owned()),
     }

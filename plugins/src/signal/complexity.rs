@@ -18,7 +18,8 @@ use crate::signal::{Cost, Match, Signal, SignalError};
 use crate::understand::{Expectation, Question, Understand};
 
 use super::ask;
-use super::contrast::{Contrast, Contrasts, check_examples, lines};
+use super::contrast::{Contrast, Contrasts};
+use super::examples::check_examples;
 
 const HARD: &str = include_str!("complexity/hard.txt");
 const EASY: &str = include_str!("complexity/easy.txt");
@@ -72,15 +73,11 @@ pub(super) fn build(
     let mut compiled = Vec::with_capacity(rules.len());
     for (index, rule) in rules.iter().enumerate() {
         check(rule, &format!("[{index}]"), problems);
-        let or = |own: &[String], builtin: &str| match own.is_empty() {
-            true => lines(builtin),
-            false => own.to_vec(),
-        };
         compiled.push(Rule {
             name: rule.name.as_str().into(),
             min: rule.min,
             max: rule.max,
-            contrast: contrasts.of(or(&rule.hard, HARD), or(&rule.easy, EASY)),
+            contrast: contrasts.of((&rule.hard, HARD), (&rule.easy, EASY)),
         });
     }
     Complexity {
@@ -127,6 +124,7 @@ impl Rule {
             name: Arc::clone(&self.name),
             matched: self.min.is_none_or(|min| difficulty >= min)
                 && self.max.is_none_or(|max| difficulty <= max),
+            unknown: None,
             confidence,
             detail: Some(format!("difficulty {difficulty:.4}, {wanted}")),
         }
@@ -152,17 +150,8 @@ impl Signal for Complexity {
     }
 
     async fn evaluate(&self, exchange: &Exchange) -> Result<Vec<Match>, SignalError> {
-        let Some(vector) = ask::vector(exchange).await? else {
-            let silent = self.rules.iter().map(|rule| ask::silent(&rule.name));
-            return Ok(silent.collect());
-        };
-        let outcome = |rule: &Rule| {
-            let difficulty = rule.contrast.share(&vector);
-            let difficulty = difficulty.ok_or_else(ask::not_prepared)?;
-            let difficulty = ask::finite(difficulty, Question::Embedding)?;
-            Ok(rule.outcome(difficulty))
-        };
-        self.rules.iter().map(outcome).collect()
+        let outcome = |rule: &Rule, vector: &[f32]| Ok(rule.outcome(rule.contrast.share(vector)?));
+        ask::by_vector(exchange, &self.rules, |rule| &rule.name, outcome).await
     }
 }
 

@@ -86,6 +86,7 @@ impl Signal for Context {
             .map(|rule| Match {
                 name: Arc::clone(&rule.name),
                 matched: (rule.min..=rule.max).contains(&tokens),
+                unknown: None,
                 confidence: 1.0,
                 detail: Some(format!("about {tokens} tokens")),
             })

@@ -1,72 +1,12 @@
 //! Texts compared with examples by their vectors.
 
-use std::collections::HashSet;
 use std::sync::{Arc, OnceLock};
 
-use futures::future::try_join_all;
-
-use crate::problem::Problems;
+use crate::signal::SignalError;
 use crate::understand::{Question, Understand};
 
-/// So many examples are asked about at once: enough for full batches, and far from filling the engine's queue.
-const AT_ONCE: usize = 32;
-
-/// The vectors of examples, in order.
-///
-/// # Errors
-/// Which example has none and why, without its text.
-pub(super) async fn vectors(
-    understand: &dyn Understand,
-    examples: &[&str],
-) -> Result<Vec<Vec<f32>>, String> {
-    let mut all = Vec::with_capacity(examples.len());
-    for (chunk, texts) in examples.chunks(AT_ONCE).enumerate() {
-        let asked = texts.iter().enumerate().map(|(index, text)| async move {
-            let at = chunk * AT_ONCE + index;
-            let inspection = understand.inspect(text, &[Question::Embedding]).await;
-            let inspection = inspection.map_err(|error| format!("example {at}: {error}"))?;
-            let vector = inspection.embedding.unwrap_or_default();
-            match !vector.is_empty() && vector.iter().all(|value| value.is_finite()) {
-                true => Ok(vector),
-                false => Err(format!("example {at}: the model gave no vector")),
-            }
-        });
-        all.extend(try_join_all(asked).await?);
-    }
-    Ok(all)
-}
-
-/// The cosine of the angle between two vectors of length 1.
-pub(super) fn cosine(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
-/// The examples of a file: one a line.
-pub(super) fn lines(file: &str) -> Vec<String> {
-    let lines = file.lines().map(str::trim);
-    lines
-        .filter(|line| !line.is_empty())
-        .map(str::to_owned)
-        .collect()
-}
-
-/// Checks that examples say something, and none of them twice.
-pub(super) fn check_examples(
-    examples: &[String],
-    field: &str,
-    path: &str,
-    problems: &mut Problems,
-) {
-    let mut seen = HashSet::new();
-    for (index, example) in examples.iter().enumerate() {
-        let path = format!("{path}.{field}[{index}]");
-        if example.trim().is_empty() {
-            problems.error(path, "the example is empty");
-        } else if !seen.insert(example.trim()) {
-            problems.error(path, "the example stands here twice");
-        }
-    }
-}
+use super::ask;
+use super::examples::{cosine, lines, vectors};
 
 /// Two lists of examples, and where between them a text lies.
 ///
@@ -92,11 +32,17 @@ struct Axis {
 const TOO_ALIKE: f32 = 1e-3;
 
 impl Contrast {
-    /// The share of the first side in a text with this vector, 0 to 1; `None` before [`Contrasts::prepare`].
-    pub(super) fn share(&self, vector: &[f32]) -> Option<f32> {
-        let axis = self.axis.get()?;
+    /// The share of the first side in a text with this vector, 0 to 1.
+    ///
+    /// # Errors
+    /// [`Contrasts::prepare`] was not called, or the vector holds no numbers.
+    pub(super) fn share(&self, vector: &[f32]) -> Result<f32, SignalError> {
+        let axis = self.axis.get().ok_or_else(ask::not_prepared)?;
         let at = cosine(&axis.direction, vector) - axis.middle;
-        Some(1.0 / (1.0 + (-at * 9.0_f32.ln()).exp()))
+        ask::finite(
+            1.0 / (1.0 + (-at * 9.0_f32.ln()).exp()),
+            Question::Embedding,
+        )
     }
 
     async fn prepare(&self, understand: &dyn Understand) -> Result<(), String> {
@@ -133,8 +79,17 @@ fn mean(vectors: &[Vec<f32>]) -> Vec<f32> {
 pub(super) struct Contrasts(Vec<Arc<Contrast>>);
 
 impl Contrasts {
-    /// The contrast of these examples.
-    pub(super) fn of(&mut self, first: Vec<String>, second: Vec<String>) -> Arc<Contrast> {
+    /// The contrast of a rule's own examples; where it has none, of those of a file.
+    pub(super) fn of(
+        &mut self,
+        first: (&[String], &str),
+        second: (&[String], &str),
+    ) -> Arc<Contrast> {
+        let or = |(own, file): (&[String], &str)| match own.is_empty() {
+            true => lines(file),
+            false => own.to_vec(),
+        };
+        let (first, second) = (or(first), or(second));
         let mut known = self.0.iter();
         if let Some(known) = known.find(|known| known.first == first && known.second == second) {
             return Arc::clone(known);

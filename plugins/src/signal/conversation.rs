@@ -165,6 +165,7 @@ impl Signal for Conversation {
             .map(|(name, rule)| Match {
                 name: Arc::clone(name),
                 matched: form.fits(rule),
+                unknown: None,
                 confidence: 1.0,
                 detail: Some(format!("{} user turns", form.turns)),
             })

@@ -186,6 +186,7 @@ impl Rule {
         Match {
             name: Arc::clone(&self.name),
             matched: sure && best.is_some_and(|best| best >= self.threshold),
+            unknown: None,
             confidence: best.unwrap_or(0.0),
             detail: Some(self.detail(scores, margin, entropy)),
         }

@@ -16,7 +16,8 @@ use crate::signal::{Cost, Match, Signal, SignalError};
 use crate::understand::{Expectation, Question, Understand};
 
 use super::ask;
-use super::contrast::{Contrast, Contrasts, check_examples, lines};
+use super::contrast::{Contrast, Contrasts};
+use super::examples::check_examples;
 
 const FACTS: &str = include_str!("fact_check/facts.txt");
 const CREATIVE: &str = include_str!("fact_check/creative.txt");
@@ -86,15 +87,11 @@ pub(super) fn build(
         ask::check_share(rule.threshold, format!("{path}.threshold"), problems);
         check_examples(&rule.facts, "facts", &path, problems);
         check_examples(&rule.creative, "creative", &path, problems);
-        let or = |own: &[String], builtin: &str| match own.is_empty() {
-            true => lines(builtin),
-            false => own.to_vec(),
-        };
         compiled.push(Rule {
             name: rule.name.as_str().into(),
             wants: rule.wants,
             threshold: rule.threshold,
-            contrast: contrasts.of(or(&rule.facts, FACTS), or(&rule.creative, CREATIVE)),
+            contrast: contrasts.of((&rule.facts, FACTS), (&rule.creative, CREATIVE)),
         });
     }
     FactCheck {
@@ -112,6 +109,7 @@ impl Rule {
         Match {
             name: Arc::clone(&self.name),
             matched: confidence >= self.threshold,
+            unknown: None,
             confidence,
             detail: Some(format!("facts {facts:.4}, from {:.4}", self.threshold)),
         }
@@ -137,16 +135,8 @@ impl Signal for FactCheck {
     }
 
     async fn evaluate(&self, exchange: &Exchange) -> Result<Vec<Match>, SignalError> {
-        let Some(vector) = ask::vector(exchange).await? else {
-            let silent = self.rules.iter().map(|rule| ask::silent(&rule.name));
-            return Ok(silent.collect());
-        };
-        let outcome = |rule: &Rule| {
-            let facts = rule.contrast.share(&vector);
-            let facts = facts.ok_or_else(ask::not_prepared)?;
-            Ok(rule.outcome(ask::finite(facts, Question::Embedding)?))
-        };
-        self.rules.iter().map(outcome).collect()
+        let outcome = |rule: &Rule, vector: &[f32]| Ok(rule.outcome(rule.contrast.share(vector)?));
+        ask::by_vector(exchange, &self.rules, |rule| &rule.name, outcome).await
     }
 }
 

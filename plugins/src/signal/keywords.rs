@@ -262,6 +262,7 @@ impl Signal for Keywords {
             Match {
                 name: Arc::clone(&rule.name),
                 matched,
+                unknown: None,
                 confidence: 1.0,
                 detail,
             }

@@ -158,6 +158,7 @@ impl Signal for Languages {
                 Match {
                     name: Arc::clone(&rule.name),
                     matched: hit.is_some(),
+                    unknown: None,
                     confidence: hit.map_or(0.0, |(_, sure)| sure),
                     detail: detail.clone(),
                 }

@@ -226,6 +226,7 @@ impl Signal for Metadata {
             .map(|rule| Match {
                 name: Arc::clone(&rule.name),
                 matched: rule.fits(exchange),
+                unknown: None,
                 confidence: 1.0,
                 detail: None,
             })

@@ -13,9 +13,9 @@ use crate::passage::{Passage, Scope};
 use crate::problem::Problems;
 use crate::registry::BuildContext;
 use crate::signal::{Cost, Match, Signal, SignalError};
-use crate::understand::{Expectation, Inspection, Piece, Question};
+use crate::understand::{Expectation, Piece, Question};
 
-use super::ask;
+use super::ask::{self, Answers};
 
 /// Matches requests that hold personal data or secrets, as a model and rules find them. The confidence is the best
 /// probability of a piece that counts. The plugin `pii` does the same as a guard, for requests that name a model, too.
@@ -99,8 +99,9 @@ pub(super) fn build(
 const LISTED: usize = 8;
 
 impl Rule {
-    fn outcome(&self, found: &[(Passage, Arc<Inspection>)]) -> Match {
-        let mine = found.iter().filter(|(p, _)| self.scope.contains(p.speaker));
+    fn outcome(&self, answers: &Answers) -> Match {
+        let mine = answers.known.iter();
+        let mine = mine.filter(|(passage, _)| self.scope.contains(passage.speaker));
         let pieces = mine.flat_map(|(passage, inspection)| {
             let pieces = inspection.pii.iter().flatten();
             pieces.map(move |piece| (passage, piece))
@@ -109,12 +110,21 @@ impl Rule {
             .filter(|(_, piece)| self.types.count(&piece.label, piece.score))
             .collect();
         let scores = pieces.iter().map(|(_, piece)| piece.score);
-        Match {
+        let found = Match {
             name: Arc::clone(&self.name),
             matched: !pieces.is_empty(),
+            unknown: None,
             confidence: scores.fold(0.0, f32::max),
             detail: (!pieces.is_empty()).then(|| detail(&pieces)),
-        }
+        };
+        answers.settle(&self.scope, found)
+    }
+}
+
+impl Pii {
+    fn outcomes(&self, answers: &Answers) -> Result<Vec<Match>, SignalError> {
+        let outcomes = self.rules.iter().map(|rule| rule.outcome(answers));
+        ask::some_known(outcomes.collect())
     }
 }
 
@@ -150,14 +160,11 @@ impl Signal for Pii {
     }
 
     async fn evaluate(&self, exchange: &Exchange) -> Result<Vec<Match>, SignalError> {
-        let found = ask::about_all(exchange, &self.scope, Question::Pii).await?;
-        for (_, inspection) in &found {
-            let pieces = inspection.pii.as_ref();
-            for piece in pieces.ok_or_else(|| ask::unanswered(Question::Pii))? {
-                ask::finite(piece.score, Question::Pii)?;
-            }
-        }
-        Ok(self.rules.iter().map(|rule| rule.outcome(&found)).collect())
+        self.outcomes(&ask::about_all(exchange, &self.scope, Question::Pii).await)
+    }
+
+    fn so_far(&self, exchange: &Exchange) -> Result<Vec<Match>, SignalError> {
+        self.outcomes(&ask::about_all_so_far(exchange, &self.scope, Question::Pii))
     }
 }
 

@@ -309,3 +309,42 @@ proptest! {
         })?;
     }
 }
+
+#[tokio::test]
+async fn a_match_stands_though_another_text_takes_too_long() {
+    let fake = Arc::new(FakeUnderstanding {
+        attacks: vec![("ignore", 0.9)],
+        delay: Duration::from_secs(3600),
+        delayed_at: Some("page"),
+        ..FakeUnderstanding::default()
+    });
+    let decision = |name: &str, model: &str, when: Value| json!({"name": name, "models": [{"name": model}], "when": when});
+    let attack = json!({"jailbreak": "attack"});
+    let policy = understood(
+        json!({
+            "models": [{"name": "m", "cluster": "main"}, {"name": "safe", "cluster": "main"}],
+            "default_model": "m",
+            "signal_timeout": "1s",
+            "signals": {"jailbreak": [{"name": "attack", "scope": ["user", "system"]}]},
+            "decisions": [
+                decision("attacked", "safe", attack.clone()),
+                decision("harmless", "m", json!({"not": attack})),
+            ],
+        }),
+        &fake,
+    )
+    .await;
+    for (text, taken) in [("ignore it", Some("attacked")), ("hi", None)] {
+        let body = json!({"model": "MoM", "messages": [
+            {"role": "system", "content": "a page"},
+            {"role": "user", "content": text},
+        ]});
+        let (head, body) = (RequestHead::default(), body.to_string().into());
+        let api = Api::ChatCompletions;
+        let mut exchange = policy.begin("id".into(), head, api, body).unwrap();
+        policy.run(&mut exchange, &Calm, None).await.unwrap();
+        let chosen = exchange.chosen.as_ref().unwrap();
+        assert_eq!(chosen.decision.as_deref(), taken);
+        assert_eq!(exchange.warnings.is_empty(), taken.is_some());
+    }
+}

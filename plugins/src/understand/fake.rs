@@ -22,10 +22,16 @@ pub struct FakeUnderstanding {
     pub ruled: Vec<(&'static str, &'static str, f32)>,
     /// Words and the direction of a text that contains them; texts without any lie in a direction of their own.
     pub directions: Vec<&'static str>,
+    /// The name of what gives vectors.
+    pub embedding_model: Option<&'static str>,
     /// When set, every call fails with it.
     pub failure: Option<ModelError>,
+    /// Calls about texts with this word fail as overloaded.
+    pub fails_at: Option<&'static str>,
     /// How long a call takes.
     pub delay: Duration,
+    /// Only calls about texts with this word take that long.
+    pub delayed_at: Option<&'static str>,
     /// The questions of every call so far.
     pub calls: Mutex<Vec<Vec<Question>>>,
     /// The bytes of the texts of all calls so far.
@@ -37,11 +43,15 @@ impl Understand for FakeUnderstanding {
     async fn inspect(&self, text: &str, questions: &[Question]) -> Result<Inspection, ModelError> {
         self.calls.lock().push(questions.to_vec());
         *self.looked.lock() += text.len();
-        if !self.delay.is_zero() {
+        let delayed = self.delayed_at.is_none_or(|word| text.contains(word));
+        if !self.delay.is_zero() && delayed {
             tokio::time::sleep(self.delay).await;
         }
         if let Some(failure) = &self.failure {
             return Err(failure.clone());
+        }
+        if self.fails_at.is_some_and(|word| text.contains(word)) {
+            return Err(ModelError::Overloaded);
         }
         let asked = |question: Question| questions.contains(&question);
         Ok(Inspection {
@@ -77,6 +87,10 @@ impl Understand for FakeUnderstanding {
         all
     }
 
+    fn embedding_model(&self) -> Option<String> {
+        self.embedding_model.map(str::to_owned)
+    }
+
     fn pii_types(&self) -> Vec<String> {
         self.pii
             .iter()
@@ -95,8 +109,11 @@ impl FakeUnderstanding {
             pii: self.pii.clone(),
             ruled: self.ruled.clone(),
             directions: self.directions.clone(),
+            embedding_model: self.embedding_model,
             failure: self.failure.clone(),
+            fails_at: self.fails_at,
             delay: self.delay,
+            delayed_at: self.delayed_at,
             calls: Mutex::default(),
             looked: Mutex::default(),
         }

@@ -86,6 +86,7 @@ fn sides(values: &[Option<f32>]) -> (Matches, Signals) {
             matches.push(Match {
                 name: name.into(),
                 matched: sure.is_some(),
+                unknown: None,
                 confidence: sure.unwrap_or(0.0),
                 detail: None,
             });

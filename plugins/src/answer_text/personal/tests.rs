@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use commutator_models::ModelError;
 use proptest::prelude::*;
 
+use super::super::plain::tests::escaped;
 use super::*;
 use crate::problem::Problems;
 use crate::understand::fake::FakeUnderstanding;
@@ -215,13 +216,30 @@ fn what_the_client_said_may_be_said_again_if_the_policy_says_so() {
 fn arguments_of_tools_stay_json() {
     let value =
         serde_json::json!({"to": "Ana Maria <ana@b.org>", "n": 1.5, "note": "ssn\n123-45-6789"});
-    let text = serde_json::to_string_pretty(&vec![value; 9]).unwrap();
-    let mut rig = json_rig(VerdictOutcome::Masked, true, |_, _| {});
-    let out = stream(&mut rig, &text, 3).0.concat();
-    let read: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let pretty = serde_json::to_string_pretty(&vec![value.clone(); 9]).unwrap();
+    let value = serde_json::Value::from(vec![value; 9]);
     let masked =
         serde_json::json!({"to": "[PERSON] <[EMAIL_ADDRESS]>", "n": 1.5, "note": "ssn\n[US_SSN]"});
-    assert_eq!(read, serde_json::Value::from(vec![masked; 9]));
+    let masked = serde_json::Value::from(vec![masked; 9]);
+    for text in [pretty, escaped(&value, 2), escaped(&value, 1)] {
+        for size in [1, 3, 50] {
+            let mut rig = json_rig(VerdictOutcome::Masked, true, |_, _| {});
+            let out = stream(&mut rig, &text, size).0.concat();
+            let read: serde_json::Value = serde_json::from_str(&out).unwrap();
+            assert_eq!(read, masked);
+        }
+    }
+}
+
+#[test]
+fn arguments_pass_as_they_came_where_nobody_can_tell() {
+    let mut rig = json_rig(VerdictOutcome::Masked, true, |rules, _| {
+        rules.on_error = OnError::Allow;
+    })
+    .fails();
+    let value = serde_json::json!({"note": "a \"long\" note\n".repeat(20), "n": 12345});
+    let text = escaped(&value, 3);
+    assert_eq!(stream(&mut rig, &text, 4).0.concat(), text);
 }
 
 #[test]

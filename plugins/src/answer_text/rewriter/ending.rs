@@ -26,7 +26,7 @@ impl Rewriter {
         match self.api {
             Api::Messages => {
                 let open: Vec<u32> = self.open.iter().copied().collect();
-                for (name, data) in anthropic::refusal(&open) {
+                for (name, data) in anthropic::refusal(&open, self.counted) {
                     out.events.push(event(Some(name), data.as_bytes()));
                 }
             }

@@ -137,4 +137,5 @@ fn messages_end_with_refusal() {
     };
     assert_eq!(stop.1["index"], 1);
     assert_eq!(delta.1["delta"]["stop_reason"], "refusal");
+    assert_eq!(delta.1["usage"], serde_json::json!({"output_tokens": 3}));
 }

@@ -178,7 +178,7 @@ fn messages(pieces: &[(Place, String)]) -> String {
     };
     say(
         &mut out,
-        json!({"type": "message_start", "message": {"id": "m-1", "content": []}}),
+        json!({"type": "message_start", "message": {"id": "m-1", "content": [], "usage": {"output_tokens": 3}}}),
     );
     for (number, ((_, what), texts)) in by_item(pieces).iter().enumerate() {
         let (block, kind, member) = match *what {

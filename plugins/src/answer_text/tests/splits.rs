@@ -1,7 +1,9 @@
 //! However a stream is cut, the client reads the same.
 
 use proptest::prelude::*;
+use serde_json::json;
 
+use super::super::plain::{Plain, tests::escaped};
 use super::said::{Place, Texts, expected, is_consistent, places, read, stream};
 use super::*;
 
@@ -59,12 +61,13 @@ fn script(api: Api) -> impl Strategy<Value = Vec<(Place, String)>> {
     })
 }
 
-/// The pieces as they would stand inside a string of JSON.
+/// The pieces as they would stand inside a string of JSON, some characters escaped.
 fn in_a_string(pieces: Vec<String>) -> Vec<String> {
-    let quoted = |piece: String| piece.replace(['"', '\\', '\n'], "");
-    let pieces = pieces.into_iter().map(quoted);
-    std::iter::once("{\"a\":\"".to_owned())
-        .chain(pieces)
+    let size = pieces.first().map_or(1, |piece| piece.chars().count());
+    let text = json!({"a": pieces.concat(), "n": 12345});
+    let text: Vec<char> = escaped(&text, size + 1).chars().collect();
+    text.chunks(size.max(1))
+        .map(|piece| piece.iter().collect())
         .collect()
 }
 
@@ -132,6 +135,8 @@ proptest! {
         let (out, _) = run(&mut rewriter(api, VerdictOutcome::Masked), part.as_bytes(), 50);
         // Masked or not: as many characters of each place as the frontend said, but for the masks.
         let plain = |text: &str| {
+            let mut plain = Plain::new(true);
+            let text = plain.push(text).into_owned() + &plain.rest();
             text.replace("secret", "[WORD]").replace("E-123456", "[ID]").len()
         };
         let sizes = |stream: &str| -> usize { read(api, stream).values().map(|text| plain(text)).sum() };

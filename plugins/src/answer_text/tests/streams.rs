@@ -117,8 +117,8 @@ fn arguments_of_tools_stay_json() {
             r#"{{"tool_calls":[{{"index":0,"function":{{"arguments":{arguments}}}}}]}}"#
         ))
     };
-    let stream = call("{\"to\":\"my sec")
-        + &call("ret\",\"id\":\"E-12")
+    let stream = call("{\"to\":\"my\\nsec\\u00")
+        + &call("72et\",\"id\":\"\\u0045-12")
         + &call("3456\"}")
         + "data: [DONE]\n\n";
     let out = masked(&stream);
@@ -126,7 +126,7 @@ fn arguments_of_tools_stay_json() {
     let arguments: Value = serde_json::from_str(&said[&(0, "tool".to_owned())]).unwrap();
     assert_eq!(
         arguments,
-        serde_json::json!({"to": "my [WORD]", "id": "[ID]"})
+        serde_json::json!({"to": "my\n[WORD]", "id": "[ID]"})
     );
 }
 

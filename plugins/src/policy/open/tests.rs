@@ -63,6 +63,7 @@ fn matches(confidences: &[Option<f32>]) -> Vec<Match> {
         .map(|(index, confidence)| Match {
             name: index.to_string().into(),
             matched: confidence.is_some(),
+            unknown: None,
             confidence: confidence.unwrap_or_default(),
             detail: None,
         })

@@ -74,8 +74,15 @@ fn signal(f: &mut fmt::Formatter<'_>, signal: &SignalTrace) -> fmt::Result {
     }
     writeln!(f)?;
     for rule in &signal.rules {
-        let mark = if rule.matched { "+" } else { "-" };
+        let mark = match (&rule.unknown, rule.matched) {
+            (Some(_), _) => "?",
+            (None, true) => "+",
+            (None, false) => "-",
+        };
         write!(f, "    {mark} {}", rule.name)?;
+        if let Some(why) = &rule.unknown {
+            write!(f, " failed: {why}")?;
+        }
         if rule.matched {
             write!(f, " {:.4}", rule.confidence)?;
         }

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::signal::SignalKind;
+use crate::signal::examples::lines;
 use crate::signal::testing::{ask, build, matched, user};
 use crate::understand::fake::FakeUnderstanding;
 

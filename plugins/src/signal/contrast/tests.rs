@@ -22,8 +22,8 @@ async fn share(contrast: &Contrast, text: &str) -> f32 {
 #[tokio::test]
 async fn typical_texts_have_nine_tenths_and_one_tenth() {
     let mut contrasts = Contrasts::default();
-    let contrast = contrasts.of(list(&["prove it"]), list(&["hello"]));
-    assert_eq!(contrast.share(&[1.0, 0.0, 0.0]), None);
+    let contrast = contrasts.of((&list(&["prove it"]), ""), (&list(&["hello"]), ""));
+    assert!(contrast.share(&[1.0, 0.0, 0.0]).is_err());
     contrasts.prepare(&fake()).await.unwrap();
     assert!((share(&contrast, "prove that").await - 0.9).abs() < 1e-4);
     assert!((share(&contrast, "hello you").await - 0.1).abs() < 1e-4);
@@ -35,9 +35,9 @@ async fn typical_texts_have_nine_tenths_and_one_tenth() {
 #[tokio::test]
 async fn rules_with_the_same_examples_share_them() {
     let mut contrasts = Contrasts::default();
-    let one = contrasts.of(list(&["prove it"]), list(&["hello"]));
-    let same = contrasts.of(list(&["prove it"]), list(&["hello"]));
-    let other = contrasts.of(list(&["hello"]), list(&["prove it"]));
+    let one = contrasts.of((&list(&["prove it"]), ""), (&list(&["hello"]), ""));
+    let same = contrasts.of((&list(&["prove it"]), ""), (&list(&["hello"]), ""));
+    let other = contrasts.of((&list(&["hello"]), ""), (&list(&["prove it"]), ""));
     assert!(Arc::ptr_eq(&one, &same) && !Arc::ptr_eq(&one, &other));
     let fake = fake();
     contrasts.prepare(&fake).await.unwrap();
@@ -47,7 +47,7 @@ async fn rules_with_the_same_examples_share_them() {
 #[tokio::test]
 async fn sides_that_the_model_cannot_tell_apart_are_refused() {
     let mut contrasts = Contrasts::default();
-    contrasts.of(list(&["hello you"]), list(&["hello me"]));
+    contrasts.of((&list(&["hello you"]), ""), (&list(&["hello me"]), ""));
     let error = contrasts.prepare(&fake()).await.unwrap_err();
     assert!(error.contains("no difference"), "{error}");
 }

@@ -83,7 +83,8 @@ async fn a_failure_is_not_clean() {
         failure: Some(ModelError::Infer("gone".to_owned())),
         ..fake()
     };
-    let found = ask(SignalKind::Pii, rules(), broken, user("hello")).await;
+    let rules = json!([{"name": "people", "deny": ["PERSON"]}, {"name": "sensitive"}]);
+    let found = ask(SignalKind::Pii, rules, broken, user("hello")).await;
     assert!(found.is_err());
 }
 
@@ -101,4 +102,25 @@ fn mistakes() {
     error: [1].deny: no type counts: nothing can match (leave it out for the sensitive types, or say which do not count with `allow`)
     error: [2].allow: `allow` and `deny` contradict each other (`deny` lists the types that count, `allow` those that do not)
     ");
+}
+
+#[tokio::test]
+async fn a_match_stands_though_another_text_failed() {
+    let broken = FakeUnderstanding {
+        fails_at: Some("page"),
+        ..fake()
+    };
+    let body = json!({"model": "auto", "messages": [
+        {"role": "tool", "tool_call_id": "1", "content": "a page"},
+        {"role": "user", "content": "I am Ada"},
+    ]});
+    let found = ask(SignalKind::Pii, rules(), broken, exchange(body)).await;
+    let known = found.unwrap();
+    let known = known
+        .iter()
+        .map(|m| m.unknown.is_none().then_some(m.matched));
+    assert_eq!(
+        known.collect::<Vec<_>>(),
+        [None, Some(true), None, Some(true), None]
+    );
 }

@@ -106,29 +106,38 @@ pub(super) fn jailbreak(
             continue;
         };
         let method = fields.text("method").unwrap_or("classifier");
-        let patterns = [
-            fields.words("jailbreak_patterns"),
-            fields.words("benign_patterns"),
-        ];
+        let (examples, against) = (
+            fields.examples("jailbreak_patterns"),
+            fields.examples("benign_patterns"),
+        );
         let given = fields.share("threshold").filter(|t| *t > 0.0);
-        let threshold = if method.eq_ignore_ascii_case("contrastive") {
-            let why = format!(
-                "`{name}`: the classifier judges, with its own threshold, not the similarity to jailbreak_patterns"
-            );
-            report.changed(*node, why);
-            None
+        let contrastive = method.eq_ignore_ascii_case("contrastive");
+        let map = if contrastive && examples.is_empty() {
+            signals.without("jailbreak", *node, "it has no jailbreak_patterns", report);
+            continue;
+        } else if contrastive {
+            if against.is_empty() {
+                let why = format!(
+                    "`{name}`: without benign_patterns the likeness to the others alone counts; the peer adds 1 to it"
+                );
+                report.changed(*node, why);
+            }
+            Map::block()
+                .with("name", text(name))
+                .with("examples", texts(&examples))
+                .maybe("against", (!against.is_empty()).then(|| texts(&against)))
+                .maybe("threshold", given)
         } else {
-            if patterns.iter().any(|list| !list.is_empty()) {
+            if !examples.is_empty() || !against.is_empty() {
                 let why =
                     format!("`{name}`: the patterns have no effect, as with the peer's classifier");
                 report.note(*node, why);
             }
-            Some(given.unwrap_or(global.jailbreak_threshold))
+            Map::flow()
+                .with("name", text(name))
+                .with("threshold", given.unwrap_or(global.jailbreak_threshold))
         };
-        let map = Map::flow()
-            .with("name", text(name))
-            .maybe("threshold", threshold)
-            .with("scope", scope(&fields));
+        let map = map.with("scope", scope(&fields));
         let item = item(map, fields.text("description"));
         signals.add("jailbreak", "jailbreak", name, item);
         fields.finish();
