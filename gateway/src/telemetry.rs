@@ -1,6 +1,7 @@
 //! What operators see: messages, metrics, access log, trace context.
 
 pub(crate) mod access_log;
+mod bounded;
 pub(crate) mod metrics;
 pub(crate) mod trace_context;
 

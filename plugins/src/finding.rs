@@ -13,6 +13,9 @@ pub struct Finding {
     pub label: String,
     /// Probability, 0 to 1.
     pub score: f32,
+    /// The least probability that counts; `None` where it is a matter of yes or no.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f32>,
     /// Index of the text in [`crate::conversation::Conversation::texts`]; `None` where it concerns the whole.
     pub text: Option<usize>,
     /// Bytes of that text.

@@ -168,6 +168,7 @@ pub(crate) async fn explain(
     {
         trace.reply = Some(ReplyTrace::of("overlap", &reply));
     }
+    exchange.conclude_shadows().await;
     trace.verdicts.clone_from(&exchange.verdicts);
     trace.findings.clone_from(&exchange.findings);
     trace.add_inspections(&exchange, show_text);

@@ -84,6 +84,24 @@ pub(super) fn stopped_answer(verdicts: &[Verdict]) -> bool {
     })
 }
 
+/// Lets the guards in the shadow finish after the request's end, and counts what they say. The line of the access log is
+/// written by then.
+pub(super) async fn hear_out(exchange: &mut Exchange, metrics: &Metrics) {
+    let (verdicts, findings) = (exchange.verdicts.len(), exchange.findings.len());
+    exchange.conclude_shadows().await;
+    let verdicts = &exchange.verdicts[verdicts..];
+    count(metrics, verdicts, &exchange.findings[findings..]);
+    for verdict in verdicts {
+        tracing::info!(
+            request = %exchange.id,
+            guard = verdict.guard,
+            outcome = verdict.outcome.as_str(),
+            labels = verdict.labels.join(","),
+            "a guard in the shadow has spoken after the answer"
+        );
+    }
+}
+
 /// Counts what guards decided and found.
 pub(super) fn count(metrics: &Metrics, verdicts: &[Verdict], findings: &[Finding]) {
     for verdict in verdicts {
@@ -100,9 +118,10 @@ pub(super) fn count(metrics: &Metrics, verdicts: &[Verdict], findings: &[Finding
             .observe(verdict.took.as_secs_f64());
     }
     for finding in findings {
+        let label = metrics.finding_labels.label(&finding.label);
         metrics
             .findings
-            .with_label_values(&[finding.source.as_str(), finding.label.as_str()])
+            .with_label_values(&[finding.source.as_str(), label])
             .inc();
     }
 }

@@ -21,7 +21,7 @@ use super::deadline::Deadlines;
 use super::ingest::{self, Refusal};
 use super::replay::{self, Replay};
 use super::responder::Responder;
-use super::{Gateway, fail, micros};
+use super::{Gateway, fail, guards, micros};
 use crate::cluster::config::{Balance, HashKey, PromptPrefix};
 use crate::cluster::{Cluster, InFlight};
 use crate::snapshot::Snapshot;
@@ -89,14 +89,10 @@ impl Gateway {
         match ingested {
             Ingested::Refuse(error) => self.refuse(session, ctx, error).await,
             Ingested::RefuseExchange(exchange, error) => {
-                self.note(ctx, &exchange);
                 let reply = commutator_plugins::plugin::Reply::Error(error);
-                self.own_reply(session, ctx, &exchange, &reply).await
+                self.land(session, ctx, exchange, &reply).await
             }
-            Ingested::Answer(exchange, reply) => {
-                self.note(ctx, &exchange);
-                self.own_reply(session, ctx, &exchange, &reply).await
-            }
+            Ingested::Answer(exchange, reply) => self.land(session, ctx, exchange, &reply).await,
             Ingested::Route(route) => {
                 self.note(ctx, &route.exchange);
                 ctx.record.queue_us = micros(route.place.waited());
@@ -104,6 +100,24 @@ impl Gateway {
                 Ok(false)
             }
         }
+    }
+
+    /// Answers without a frontend.
+    async fn land(
+        &self,
+        session: &mut Session,
+        ctx: &mut Ctx,
+        mut exchange: Box<Exchange>,
+        reply: &commutator_plugins::plugin::Reply,
+    ) -> Result<bool> {
+        exchange.give_up_thoughts();
+        self.note(ctx, &exchange);
+        let done = self.own_reply(session, ctx, &exchange, reply).await;
+        if !exchange.thoughts.is_empty() {
+            let metrics = Arc::clone(&self.metrics);
+            tokio::spawn(async move { guards::hear_out(&mut exchange, &metrics).await });
+        }
+        done
     }
 
     /// Keeps for the log what the exchange knows.

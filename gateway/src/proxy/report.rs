@@ -1,5 +1,6 @@
 //! The end of every request: metrics, the access log, the plugins' last word.
 
+use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use commutator_plugins::plugin::{Outcome, ResponsePath};
@@ -35,6 +36,13 @@ impl Gateway {
             // What was noted at take-off, and what came later.
             ctx.record.verdicts = std::mem::take(&mut responder.exchange.verdicts);
             ctx.record.findings = std::mem::take(&mut responder.exchange.findings);
+            if !responder.exchange.thoughts.is_empty() {
+                let responder = Arc::clone(&flight.responder);
+                let metrics = Arc::clone(&self.metrics);
+                tokio::spawn(async move {
+                    guards::hear_out(&mut responder.lock().await.exchange, &metrics).await;
+                });
+            }
             if let Some(refused) = responder.refused.take() {
                 self.count_error(ctx, &refused);
             }

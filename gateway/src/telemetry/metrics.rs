@@ -9,10 +9,14 @@ use prometheus::{
     IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
+use super::bounded::Bounded;
 use crate::cluster::{ClusterObserver, EjectionCause, Rejected, State};
 
 /// Label value for what the policy does not name.
 pub(crate) const OTHER: &str = "other";
+
+/// More than the types of personal data that there are, with room for an operator's own.
+const FINDING_LABELS: usize = 500;
 
 const SECONDS: &[f64] = &[
     0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0,
@@ -30,6 +34,8 @@ pub(crate) struct Metrics {
     pub(crate) verdicts: IntCounterVec,
     /// What guards found: guard, label.
     pub(crate) findings: IntCounterVec,
+    /// The labels of `findings`: a webhook answers what it likes.
+    pub(crate) finding_labels: Bounded,
     /// How long guards took: guard.
     pub(crate) guard_time: HistogramVec,
     /// Requests on which a frontend worked in vain: guard.
@@ -275,6 +281,7 @@ impl Metrics {
                 "Verdicts of guards; with shadow=\"yes\" what would have happened.",
                 &["guard", "side", "outcome", "shadow"],
             )?,
+            finding_labels: Bounded::new(FINDING_LABELS),
             findings: counters(
                 r,
                 "guard_findings_total",

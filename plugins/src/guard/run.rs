@@ -86,6 +86,8 @@ pub struct Judgement {
     pub findings: Vec<Finding>,
     /// Labels for headers, in order of appearance, each once.
     pub labels: Vec<String>,
+    /// The best score and the least that counts, of a guard with one threshold for everything.
+    pub measured: Option<(f32, f32)>,
 }
 
 impl Judgement {
@@ -96,6 +98,7 @@ impl Judgement {
             act: Act::Pass,
             findings: Vec::new(),
             labels: Vec::new(),
+            measured: None,
         }
     }
 }
@@ -145,7 +148,12 @@ pub async fn run<J: Judge>(judge: &Arc<J>, exchange: &mut Exchange) -> Result<Fl
     let mut work = work.boxed();
     // What rules say, or models have said before, is there at once: no frontend needs to begin.
     let at_once = futures::poll!(&mut work);
-    match (conduct.mode, at_once) {
+    // What is only counted keeps nobody waiting.
+    let mode = match conduct.shadow {
+        true => Mode::Overlap,
+        false => conduct.mode,
+    };
+    match (mode, at_once) {
         (_, Poll::Ready(found)) => conclude(
             &**judge,
             exchange,
@@ -200,6 +208,7 @@ fn conclude<J: Judge>(
         shadow: conduct.shadow,
         labels: Vec::new(),
         score: None,
+        threshold: None,
         failure: None,
         overlapped,
         took,
@@ -212,6 +221,9 @@ fn conclude<J: Judge>(
     verdict.labels = judgement.labels;
     let scores = judgement.findings.iter().map(|finding| finding.score);
     verdict.score = scores.reduce(f32::max);
+    if let Some((score, threshold)) = judgement.measured {
+        (verdict.score, verdict.threshold) = (Some(score), Some(threshold));
+    }
     exchange.findings.extend(judgement.findings);
     verdict.outcome = match &judgement.act {
         Act::Pass => VerdictOutcome::Clean,

@@ -74,15 +74,9 @@ impl Drop for Thought {
 
 impl Exchange {
     /// Waits for the guards that think beside the frontend's work, until one of them stops the request or all have
-    /// concluded. May be dropped and called again: nothing that a guard found is lost.
+    /// concluded; not for those in the shadow. May be dropped and called again: nothing that a guard found is lost.
     pub async fn conclude(&mut self) -> Flow {
-        while !self.thoughts.is_empty() {
-            let (conclusion, index) = {
-                let first = futures::future::select_all(self.thoughts.iter_mut());
-                let (conclusion, index, _) = first.await;
-                (conclusion, index)
-            };
-            let guard = self.thoughts.remove(index).guard;
+        while let Some((guard, conclusion)) = self.next_conclusion(false).await {
             let flow = match conclusion {
                 Some(conclusion) => conclusion(self),
                 // The guard's own failures are conclusions; this is a mistake in it, and no verdict.
@@ -96,13 +90,41 @@ impl Exchange {
         Flow::Continue
     }
 
+    /// Waits for the guards in the shadow. They change nothing; what they found is counted.
+    pub async fn conclude_shadows(&mut self) {
+        while let Some((_, conclusion)) = self.next_conclusion(true).await {
+            if let Some(conclusion) = conclusion {
+                drop(conclusion(self));
+            }
+        }
+    }
+
+    /// The first of the guards, those in the shadow or the others, that knows what to do. `None` once there is no more.
+    async fn next_conclusion(
+        &mut self,
+        shadow: bool,
+    ) -> Option<(&'static str, Option<Conclusion>)> {
+        let places: Vec<usize> = (0..self.thoughts.len())
+            .filter(|index| self.thoughts[*index].shadow == shadow)
+            .collect();
+        let waiting = self.thoughts.iter_mut().filter(|t| t.shadow == shadow);
+        let waiting: Vec<_> = waiting.collect();
+        if waiting.is_empty() {
+            return None;
+        }
+        let (conclusion, first, _) = futures::future::select_all(waiting).await;
+        let guard = self.thoughts.remove(places[first]).guard;
+        Some((guard, conclusion))
+    }
+
     /// Ends the guards that still think about a request whose fate is decided. Those that know by now have their say, so
-    /// that what they found is counted; of the others it is counted that they had none.
+    /// that what they found is counted; of the others it is counted that they had none. Those in the shadow go on.
     pub fn give_up_thoughts(&mut self) {
         for mut thought in std::mem::take(&mut self.thoughts) {
             match (&mut thought).now_or_never() {
                 // It stops nothing any more.
                 Some(Some(conclusion)) => drop(conclusion(self)),
+                None if thought.shadow => self.thoughts.push(thought),
                 Some(None) | None => self.verdicts.push(Verdict {
                     guard: thought.guard,
                     side: Side::Request,
@@ -110,6 +132,7 @@ impl Exchange {
                     shadow: thought.shadow,
                     labels: Vec::new(),
                     score: None,
+                    threshold: None,
                     failure: None,
                     overlapped: true,
                     took: thought.started.elapsed(),

@@ -96,7 +96,13 @@ impl Types {
             Some(allow) => !allow.iter().any(|name| name == kind),
             None => self.deny.iter().any(|name| name == kind),
         };
-        listed && score >= self.thresholds.get(kind).copied().unwrap_or(self.threshold)
+        listed && score >= self.least(kind)
+    }
+
+    /// The least probability that counts for a type that is listed.
+    #[must_use]
+    pub fn least(&self, kind: &str) -> f32 {
+        self.thresholds.get(kind).copied().unwrap_or(self.threshold)
     }
 }
 

@@ -70,9 +70,12 @@ pub struct Verdict {
     pub shadow: bool,
     /// Labels in order of appearance, each once; `B-US_SSN` for pieces of a text, else the label alone.
     pub labels: Vec<String>,
-    /// The best score of what was found, 0 to 1.
+    /// The best score of what was found, 0 to 1; of a guard with one threshold for everything also below it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub score: Option<f32>,
+    /// The least score that counts, where the guard has one for everything.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub threshold: Option<f32>,
     /// Why the guard could not tell, in a word.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<&'static str>,

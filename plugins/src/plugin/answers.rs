@@ -305,6 +305,7 @@ impl Watch {
                 shadow,
                 labels: report.labels.clone(),
                 score: report.score,
+                threshold: None,
                 failure: report.failure,
                 overlapped: false,
                 took: report.took,
@@ -318,6 +319,7 @@ impl Watch {
                     source: reported.guard.to_owned(),
                     label: label.clone(),
                     score: *score,
+                    threshold: None,
                     text: None,
                     span: None,
                 });

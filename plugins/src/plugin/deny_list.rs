@@ -48,7 +48,7 @@ pub struct DenyListConfig {
     /// What a blocked client gets.
     #[serde(default)]
     pub block: BlockConfig,
-    /// Find and count, but change nothing.
+    /// Find and count, but change nothing and delay nobody.
     #[serde(default)]
     pub shadow: bool,
 }
@@ -240,6 +240,7 @@ impl Judge for Guard {
                 source: NAME.to_owned(),
                 label: self.name.clone(),
                 score: 1.0,
+                threshold: None,
                 text: passage.index,
                 span: Some(span),
             }));
@@ -262,6 +263,7 @@ impl Judge for Guard {
             act,
             findings,
             labels: vec![self.name.clone()],
+            measured: None,
         }
     }
 }

@@ -52,7 +52,7 @@ pub struct JailbreakConfig {
     pub on_error: OnError,
     /// What a blocked client gets.
     pub block: BlockConfig,
-    /// Find and count, but change nothing.
+    /// Find and count, but change nothing and delay nobody.
     pub shadow: bool,
 }
 
@@ -220,13 +220,21 @@ impl Judge for Guard {
                     source: NAME.to_owned(),
                     label: LABEL.to_owned(),
                     score: attack.score,
+                    threshold: Some(threshold),
                     text: passage.index,
                     span: attack.range.clone(),
                 });
             }
         }
+        let scores = found
+            .iter()
+            .filter_map(|inspection| Some(inspection.jailbreak.as_ref()?.score));
+        let measured = scores.reduce(f32::max).map(|best| (best, threshold));
         if findings.is_empty() {
-            return Judgement::clean();
+            return Judgement {
+                measured,
+                ..Judgement::clean()
+            };
         }
         let act = match &self.action {
             Action::Flag => Act::Flag,
@@ -241,6 +249,7 @@ impl Judge for Guard {
             act,
             findings,
             labels: vec![LABEL.to_owned()],
+            measured,
         }
     }
 }

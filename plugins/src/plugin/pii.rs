@@ -144,6 +144,7 @@ impl Judge for Guard {
             source: NAME.to_owned(),
             label: hit.kind.clone(),
             score: hit.score,
+            threshold: Some(self.types.least(&hit.kind)),
             text: passages[hit.passage].index,
             span: Some(hit.span.clone()),
         });
@@ -152,6 +153,7 @@ impl Judge for Guard {
             act: self.act(exchange, passages, &hits),
             findings,
             labels,
+            measured: None,
         }
     }
 }

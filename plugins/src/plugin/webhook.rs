@@ -61,7 +61,7 @@ pub struct WebhookConfig {
     /// What a blocked client gets; without a text, the `message` of the webhook.
     #[serde(default)]
     pub block: BlockConfig,
-    /// Ask and count, but change nothing.
+    /// Ask and count, but change nothing and delay nobody.
     #[serde(default)]
     pub shadow: bool,
 }
@@ -222,6 +222,7 @@ impl Judge for Guard {
             source: NAME.to_owned(),
             label: label.clone(),
             score: found.score.unwrap_or(1.0).clamp(0.0, 1.0),
+            threshold: None,
             text,
             span,
         };
@@ -259,6 +260,7 @@ impl Judge for Guard {
             act,
             findings,
             labels: vec![label.clone()],
+            measured: None,
         }
     }
 }

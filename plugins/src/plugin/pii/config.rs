@@ -49,7 +49,7 @@ pub struct PiiConfig {
     pub on_error: OnError,
     /// What a blocked client gets.
     pub block: BlockConfig,
-    /// Find and count, but change nothing.
+    /// Find and count, but change nothing and delay nobody.
     pub shadow: bool,
 }
 
