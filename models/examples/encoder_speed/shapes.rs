@@ -174,11 +174,17 @@ impl Random {
         self.0 >> 33
     }
 
+    /// Normally distributed, as trained weights nearly are: how far the largest of a row stands out decides what int8
+    /// makes of the others.
+    fn normal(&mut self) -> f32 {
+        let mut uniform = || (self.next() + 1) as f32 / (1u64 << 31) as f32;
+        let (a, b) = (uniform(), uniform());
+        (-2.0 * a.ln()).sqrt() * (std::f32::consts::TAU * b).cos()
+    }
+
     fn matrix(&mut self, rows: usize, columns: usize) -> Matrix {
-        let size = (3.0 / columns as f32).sqrt();
-        let values = (0..rows * columns)
-            .map(|_| (self.next() as f32 / (1u32 << 30) as f32 - 1.0) * size)
-            .collect();
+        let size = (1.0 / columns as f32).sqrt();
+        let values = (0..rows * columns).map(|_| self.normal() * size).collect();
         Matrix {
             rows,
             columns,
