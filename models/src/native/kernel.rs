@@ -142,9 +142,6 @@ pub(crate) trait Dot: Copy {
     const OFFSET: i32 = 0;
     /// Whether activations and weights are integers with scales.
     const QUANTISED: bool = false;
-    /// The largest sum of two neighbouring weights of one sign that a step multiplies exactly, where there is one.
-    /// Words with larger sums are multiplied in two steps, by half of their weights each.
-    const PAIR_LIMIT: Option<i32> = None;
 
     /// The largest activation when `k` products are summed.
     fn limit(_k: usize) -> f32 {

@@ -147,11 +147,10 @@ impl Simd for Avx2 {
     }
 }
 
-/// Four unsigned activations with four signed 8-bit weights, by the multiplication of bytes (`vpmaddubsw`).
+/// Pairs of 16-bit activations with 8-bit weights that are widened as they are loaded.
 ///
-/// That instruction adds two products into 16 bits, and saturates. Here it never does: activations are at most
-/// `2 * OFFSET - 1`, and words in which two weights could be too much for 16 bits are split ([`Dot::PAIR_LIMIT`]). A
-/// smaller offset would be coarser, a larger one would split more: of the bundle's words 6 % at 96, 37 % at 128.
+/// Exact, unlike the multiplication of bytes (`maddubs`), which saturates; and as fast where additions run beside
+/// multiplications, since a step is one multiplication and one addition either way round.
 #[derive(Clone, Copy)]
 pub(crate) struct Avx2Int8(Avx2);
 
@@ -161,13 +160,11 @@ impl Dot for Avx2Int8 {
     type Sum = __m256i;
     type Left = __m256i;
     type Right = __m256i;
-    const GROUP: usize = 4;
-    const OFFSET: i32 = 96;
+    const GROUP: usize = 2;
     const QUANTISED: bool = true;
-    const PAIR_LIMIT: Option<i32> = Some(i16::MAX as i32 / (2 * Self::OFFSET - 1));
 
-    fn limit(_k: usize) -> f32 {
-        (Self::OFFSET - 1) as f32
+    fn limit(k: usize) -> f32 {
+        super::pack::wide_limit(k)
     }
     #[inline(always)]
     fn simd(self) -> Avx2 {
@@ -184,8 +181,8 @@ impl Dot for Avx2Int8 {
     }
     #[inline(always)]
     unsafe fn load(self, from: *const i8) -> __m256i {
-        // SAFETY: the caller promises 32 elements; `self` proves AVX2.
-        unsafe { _mm256_loadu_si256(from.cast()) }
+        // SAFETY: the caller promises sixteen elements; `self` proves AVX2.
+        unsafe { _mm256_cvtepi8_epi16(_mm_loadu_si128(from.cast())) }
     }
     #[inline(always)]
     fn word(self, word: u32) -> __m256i {
@@ -193,10 +190,7 @@ impl Dot for Avx2Int8 {
     }
     #[inline(always)]
     fn dot(self, sum: __m256i, left: __m256i, right: __m256i) -> __m256i {
-        avx2!({
-            let pairs = _mm256_maddubs_epi16(left, right);
-            _mm256_add_epi32(sum, _mm256_madd_epi16(pairs, _mm256_set1_epi16(1)))
-        })
+        avx2!(_mm256_add_epi32(sum, _mm256_madd_epi16(left, right)))
     }
     #[inline(always)]
     fn finish(self, sum: __m256i) -> __m256 {
@@ -204,15 +198,13 @@ impl Dot for Avx2Int8 {
     }
     #[inline(always)]
     fn pack(self, values: __m256, to: &mut [u32]) {
-        assert!(to.len() >= LANES / 4);
-        // SAFETY: the slice has two places of 32 bits; `self` proves AVX2.
+        assert!(to.len() >= LANES / 2);
+        // SAFETY: the slice has four places of 32 bits; `self` proves AVX2.
         unsafe {
             let wide = _mm256_cvtps_epi32(values);
-            let wide = _mm256_add_epi32(wide, _mm256_set1_epi32(Self::OFFSET));
             let low = _mm256_castsi256_si128(wide);
             let high = _mm256_extracti128_si256::<1>(wide);
-            let half = _mm_packus_epi32(low, high);
-            _mm_storel_epi64(to.as_mut_ptr().cast(), _mm_packus_epi16(half, half));
+            _mm_storeu_si128(to.as_mut_ptr().cast(), _mm_packs_epi32(low, high));
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::pack::{PackedLinear, Panels};
-use super::tile::{Ahead, Sums, even, tile, tile_of_words, with_rows};
+use super::tile::{Ahead, Sums, even, tile, with_rows};
 use super::{Dot, Full, Isa, Job, Simd, TILE_REGISTERS};
 use crate::native::threads::Threads;
 
@@ -119,7 +119,6 @@ fn run<D: Dot>(dot: D, block: &Block<'_>, weights: &[D::Element]) {
         let piece = cut(block.range.len(), pieces, piece);
         let (tiles, short, longer) = even(piece.len(), most);
         for index in block.panels.clone() {
-            let split = &weights[map.panels() * panel..];
             let weights = &weights[index * panel..(index + 1) * panel];
             // Each weight is used by a few tiles only, which is too fast for memory to keep up by itself: the tiles of
             // this panel fetch the next one, each its part.
@@ -133,25 +132,19 @@ fn run<D: Dot>(dot: D, block: &Block<'_>, weights: &[D::Element]) {
                     step,
                 };
                 let rows = short + usize::from(tile < longer);
-                with_rows!(
-                    most,
-                    rows,
-                    one::<D>(dot, block, weights, split, index, row, ahead)
-                );
+                with_rows!(most, rows, one::<D>(dot, block, weights, index, row, ahead));
                 row += rows;
             }
         }
     }
 }
 
-/// One tile: rows from `row` on times a panel. `split` has the halves of all panels' words that are split.
+/// One tile: rows from `row` on times a panel.
 #[inline(always)]
-#[allow(clippy::too_many_arguments)]
 fn one<D: Dot, const ROWS: usize>(
     dot: D,
     block: &Block<'_>,
     weights: &[D::Element],
-    split: &[D::Element],
     panel: usize,
     row: usize,
     ahead: Ahead,
@@ -167,19 +160,10 @@ fn one<D: Dot, const ROWS: usize>(
     let start = unsafe { [dot.start(init.as_ptr()), dot.start(init[lanes..].as_ptr())] };
     let sums: Sums<D, ROWS> = [start; ROWS];
     // SAFETY: `left` holds `ROWS` rows of `words` words, and `weights` `words` steps of `step` elements.
-    let mut sums = unsafe {
+    let sums = unsafe {
         let (left, right) = (left.as_ptr(), weights.as_ptr());
         tile::<_, ROWS, true>(dot, sums, left, map.words, right, step, map.words, ahead)
     };
-    if D::PAIR_LIMIT.is_some() {
-        let (words, start) = map.split.of(panel);
-        let halves = &split[start * step..(start + words.len()) * step];
-        // SAFETY: as above; each of the split words is less than `words`, and `halves` has a step for each.
-        sums = unsafe {
-            let (left, right) = (left.as_ptr(), halves.as_ptr());
-            tile_of_words(dot, sums, left, map.words, words, right, step)
-        };
-    }
     for (index, sums) in sums.into_iter().enumerate() {
         let row = row + index;
         for (half, sum) in sums.into_iter().enumerate() {

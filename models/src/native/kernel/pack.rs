@@ -61,8 +61,7 @@ pub(crate) enum Panels {
 }
 
 /// A linear map, packed for an instruction set: panels of `2 * LANES` outputs, in each the groups of inputs one after
-/// another, in each group the outputs, for each output its `GROUP` weights. Padded with zeros on both sides. Behind the last
-/// panel are the second halves of split words.
+/// another, in each group the outputs, for each output its `GROUP` weights. Padded with zeros on both sides.
 #[derive(Debug)]
 pub(crate) struct PackedLinear {
     /// Outputs.
@@ -75,35 +74,12 @@ pub(crate) struct PackedLinear {
     pub(crate) lanes: usize,
     /// The weights.
     pub(crate) panels: Panels,
-    /// The words that are split.
-    pub(crate) split: Split,
     /// Scales of the outputs, for integers.
     pub(crate) scales: Vec<f32>,
     /// What an output's sum begins with, for integers.
     pub(crate) init: Vec<i32>,
     /// Added to the outputs; zeros where the map has none.
     pub(crate) bias: Vec<f32>,
-}
-
-/// Words whose weights are too large for one step of [`Dot::PAIR_LIMIT`]. Panels hold half of such weights, the other
-/// half lies behind the panels, a step a word.
-#[derive(Debug, Default)]
-pub(crate) struct Split {
-    /// Panel after panel, the words that are split; each is less than [`PackedLinear::words`].
-    words: Vec<u32>,
-    /// Where each panel's words begin, and behind the last; empty when no word of any panel is split.
-    starts: Vec<usize>,
-}
-
-impl Split {
-    /// A panel's words, and where in the list of all they begin.
-    #[inline(always)]
-    pub(crate) fn of(&self, panel: usize) -> (&[u32], usize) {
-        match self.starts.get(panel..panel + 2) {
-            Some(&[start, end]) => (&self.words[start..end], start),
-            _ => (&[], 0),
-        }
-    }
 }
 
 impl PackedLinear {
@@ -156,7 +132,6 @@ impl Job for Pack<'_> {
         let (outputs, inputs) = (weight.rows, weight.columns);
         let padded = outputs.next_multiple_of(TILE_REGISTERS * S::LANES);
         let (mut scales, mut init) = (Vec::new(), Vec::new());
-        let mut split = Split::default();
         let (words, panels) = match self.precision {
             Precision::F32 => {
                 let values = full(weight);
@@ -178,11 +153,7 @@ impl Job for Pack<'_> {
                     -S::Int8::OFFSET * sum
                 }));
                 let at = |row, column| values[row * inputs + column];
-                let mut packed = panels::<S::Int8>(outputs, inputs, at);
-                if let Some(limit) = S::Int8::PAIR_LIMIT {
-                    let step = TILE_REGISTERS * S::LANES * S::Int8::GROUP;
-                    (packed, split) = halve(packed, step, words::<S::Int8>(inputs), limit);
-                }
+                let packed = panels::<S::Int8>(outputs, inputs, at);
                 (words::<S::Int8>(inputs), Panels::Int8(packed))
             }
         };
@@ -196,7 +167,6 @@ impl Job for Pack<'_> {
             words,
             lanes: S::LANES,
             panels,
-            split,
             scales,
             init,
             bias,
@@ -222,40 +192,6 @@ fn panels<D: Dot>(
         }
     }
     packed
-}
-
-/// Halves the steps in which two neighbouring weights of one sign sum up to more than `limit`, and puts the other halves
-/// behind the last panel; panels are `words` steps long. A half is at most 64, so two of them are within any limit.
-fn halve(mut packed: Aligned<i8>, step: usize, words: usize, limit: i32) -> (Aligned<i8>, Split) {
-    let too_much = |pair: &[i8]| {
-        let (a, b) = (i32::from(pair[0]), i32::from(pair[1]));
-        (a.max(0) + b.max(0)).max(-a.min(0) - b.min(0)) > limit
-    };
-    let mut split = Split::default();
-    let mut halves = Vec::new();
-    for panel in packed.get_mut().chunks_exact_mut(words * step) {
-        split.starts.push(split.words.len());
-        for (word, weights) in panel.chunks_exact_mut(step).enumerate() {
-            if weights.chunks_exact(2).any(too_much) {
-                split.words.push(word as u32);
-                for weight in weights {
-                    let half = *weight / 2;
-                    halves.push(*weight - half);
-                    *weight = half;
-                }
-            }
-        }
-    }
-    split.starts.push(split.words.len());
-    if halves.is_empty() {
-        return (packed, Split::default());
-    }
-    let panels = packed.get().len();
-    let mut all = Aligned::zeros(panels + halves.len());
-    let (front, back) = all.get_mut().split_at_mut(panels);
-    front.copy_from_slice(packed.get());
-    back.copy_from_slice(&halves);
-    (all, split)
 }
 
 /// The matrix in `f32`.

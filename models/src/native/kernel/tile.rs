@@ -59,32 +59,6 @@ pub(crate) unsafe fn tile<D: Dot, const ROWS: usize, const FETCH: bool>(
     sums
 }
 
-/// Adds a step for each of `words`: places in the rows of activations, while the weights are one after another.
-///
-/// # Safety
-/// As for [`tile`], with each of `words` in place of a group of the activations.
-#[inline(always)]
-pub(crate) unsafe fn tile_of_words<D: Dot, const ROWS: usize>(
-    dot: D,
-    mut sums: Sums<D, ROWS>,
-    left: *const u32,
-    left_stride: usize,
-    words: &[u32],
-    right: *const D::Element,
-    right_stride: usize,
-) -> Sums<D, ROWS> {
-    for (index, word) in words.iter().enumerate() {
-        // SAFETY: the caller promises a step at the word and at the index.
-        sums = unsafe {
-            let left = left.add(*word as usize);
-            let right = right.add(index * right_stride);
-            let ahead = Ahead::NOTHING;
-            tile::<_, ROWS, false>(dot, sums, left, left_stride, right, right_stride, 1, ahead)
-        };
-    }
-    sums
-}
-
 /// Calls `$call::<.., ROWS>` with the number of rows as a constant; more than the instruction set's tile has is an
 /// error of the caller and does nothing.
 macro_rules! with_rows {
