@@ -1,11 +1,11 @@
-"""Times our encoder, ONNX Runtime, PyTorch and stock candle in turn on the same weights; prints milliseconds and ratios.
+"""Times our encoder, ONNX Runtime, PyTorch and candle in turn on the same weights; prints milliseconds and ratios.
 
     cargo build --release --workspace --example encoder_speed
     python models/benches/peers.py --binary target/release/examples/encoder_speed
 
-Needs onnxruntime, onnx, safetensors, numpy; torch and transformers too, unless --peers leaves torch out. The machine may
-be busy: the programs take turns within a round, the minimum over the rounds counts, and with one thread it is the time
-on a processor, not on the wall.
+Needs onnxruntime, onnx, safetensors, numpy; torch and transformers too, unless --peers leaves torch out. The machine
+may be busy: the programs take turns within a round, the minimum over the rounds counts, and with one thread it is the
+time on a processor, not on the wall.
 """
 
 import argparse

@@ -18,10 +18,12 @@ def model(weights: dict[str, np.ndarray], shape: str) -> torch.nn.Module:
         "pad_token_id": 0,
     }
     state = {name.removeprefix("model."): torch.from_numpy(value) for name, value in weights.items()}
-    vocabulary = next(value for name, value in state.items() if name.endswith(("tok_embeddings.weight", "word_embeddings.weight")))
-    common["vocab_size"] = len(vocabulary)
-    if shape.startswith("modernbert"):
-        config = ModernBertConfig(intermediate_size=state["layers.0.mlp.Wo.weight"].shape[1], local_attention=128, **common)
+    modern = shape.startswith("modernbert")
+    words = state["embeddings.tok_embeddings.weight" if modern else "embeddings.word_embeddings.weight"]
+    common["vocab_size"] = len(words)
+    if modern:
+        inner = state["layers.0.mlp.Wo.weight"].shape[1]
+        config = ModernBertConfig(intermediate_size=inner, local_attention=128, **common)
         made: torch.nn.Module = ModernBertModel(config)
     else:
         positions = len(state["embeddings.position_embeddings.weight"])
