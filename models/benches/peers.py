@@ -1,13 +1,15 @@
-"""Times our encoder, ONNX Runtime and candle in turn on the same weights; prints milliseconds and ratios.
+"""Times our encoder, ONNX Runtime, PyTorch and candle in turn on the same weights; prints milliseconds and ratios.
 
-    cargo build --release -p commutator-models --example encoder_speed
-    python models/benches/peers.py --binary target/release/examples/encoder_speed --shape minilm-l6
+    cargo build --release --workspace --example encoder_speed
+    python models/benches/peers.py --binary target/release/examples/encoder_speed
 
-Needs onnxruntime, onnx, safetensors and numpy. The machine may be busy: the programs take turns within a round, and the
-minimum over the rounds counts.
+Needs onnxruntime, onnx, safetensors, numpy; torch and transformers too, unless --peers leaves torch out. The machine
+may be busy: the programs take turns within a round, the minimum over the rounds counts, and with one thread it is the
+time on a processor, not on the wall.
 """
 
 import argparse
+import os
 import subprocess
 import tempfile
 import time
@@ -17,134 +19,39 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime as ort
-from onnx import TensorProto, helper, numpy_helper
+from onnx_graph import SHAPES, model
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from safetensors.numpy import load_file
 
-SHAPES = {"modernbert-base": (768, 12, 22), "minilm-l6": (384, 12, 6)}
 VOCABULARY = 2000
+PEERS = ("ort", "torch", "candle")
+# Threads of thread pools may spin for some milliseconds after they are done.
+REST = 0.02
+
+Runs = dict[str, Callable[[], float]]
 
 
-class Graph:
-    """An ONNX graph that grows node by node."""
+class Worker:
+    """Our side or candle, over a pipe."""
 
-    def __init__(self, weights: dict[str, np.ndarray]) -> None:
-        self.weights = weights
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: dict[str, onnx.TensorProto] = {}
+    def __init__(self, binary: Path, kind: str, shape: str, threads: int) -> None:
+        environment = os.environ | {"RAYON_NUM_THREADS": str(threads)}
+        command = [str(binary), kind, shape]
+        self.threads = threads
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
 
-    def constant(self, name: str, value: np.ndarray) -> str:
-        self.constants.setdefault(name, numpy_helper.from_array(np.ascontiguousarray(value), name))
-        return name
+    def time(self, precision: str, batch: int | str, tokens: int = 0, heads: int = 0) -> float:
+        """Milliseconds of a forward pass."""
+        assert self.process.stdin and self.process.stdout
+        self.process.stdin.write(f"{precision} {self.threads} {batch} {tokens} {heads}\n")
+        self.process.stdin.flush()
+        return float(self.process.stdout.readline())
 
-    def add(self, kind: str, *inputs: str, **attributes: object) -> str:
-        output = f"{kind}{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, list(inputs), [output], **attributes))
-        return output
-
-    def linear(self, name: str, x: str) -> str:
-        out = self.add("MatMul", x, self.constant(f"{name}.t", self.weights[f"{name}.weight"].T))
-        if f"{name}.bias" in self.weights:
-            out = self.add("Add", out, self.constant(f"{name}.b", self.weights[f"{name}.bias"]))
-        return out
-
-    def norm(self, name: str, x: str) -> str:
-        inputs = [x, self.constant(f"{name}.w", self.weights[f"{name}.weight"])]
-        if f"{name}.bias" in self.weights:
-            inputs.append(self.constant(f"{name}.b", self.weights[f"{name}.bias"]))
-        return self.add("LayerNormalization", *inputs, epsilon=1e-5)
-
-    def split_heads(self, x: str, heads: int, hidden: int) -> str:
-        shape = self.constant("heads", np.array([0, 0, heads, hidden // heads], np.int64))
-        return self.add("Transpose", self.add("Reshape", x, shape), perm=[0, 2, 1, 3])
-
-    def attention(self, q: str, k: str, v: str, hidden: int, heads: int, mask: str | None) -> str:
-        scale = self.constant("scale", np.array((hidden // heads) ** -0.5, np.float32))
-        scores = self.add("MatMul", self.add("Mul", q, scale), self.add("Transpose", k, perm=[0, 1, 3, 2]))
-        if mask is not None:
-            scores = self.add("Add", scores, mask)
-        found = self.add("MatMul", self.add("Softmax", scores, axis=-1), v)
-        flat = self.constant("flat", np.array([0, 0, hidden], np.int64))
-        return self.add("Reshape", self.add("Transpose", found, perm=[0, 2, 1, 3]), flat)
-
-    def turn(self, x: str, cos: str, sin: str) -> str:
-        a, b = f"{x}_a", f"{x}_b"
-        self.nodes.append(helper.make_node("Split", [x], [a, b], axis=-1, num_outputs=2))
-        turned = self.add("Concat", self.add("Neg", b), a, axis=-1)
-        return self.add("Add", self.add("Mul", x, cos), self.add("Mul", turned, sin))
-
-
-def bert(graph: Graph, tokens: int, hidden: int, heads: int, layers: int) -> str:
-    """BERT's trunk."""
-    weights = graph.weights
-    words = graph.constant("words", weights["embeddings.word_embeddings.weight"])
-    rest = weights["embeddings.position_embeddings.weight"][:tokens]
-    rest = rest + weights["embeddings.token_type_embeddings.weight"][0]
-    x = graph.add("Add", graph.add("Gather", words, "ids"), graph.constant("rest", rest))
-    x = graph.norm("embeddings.LayerNorm", x)
-    for index in range(layers):
-        name = f"encoder.layer.{index}"
-        parts = [
-            graph.split_heads(graph.linear(f"{name}.attention.self.{part}", x), heads, hidden)
-            for part in ("query", "key", "value")
-        ]
-        found = graph.attention(*parts, hidden, heads, None)
-        found = graph.linear(f"{name}.attention.output.dense", found)
-        x = graph.norm(f"{name}.attention.output.LayerNorm", graph.add("Add", x, found))
-        inner = graph.add("Gelu", graph.linear(f"{name}.intermediate.dense", x))
-        x = graph.add("Add", x, graph.linear(f"{name}.output.dense", inner))
-        x = graph.norm(f"{name}.output.LayerNorm", x)
-    return x
-
-
-def rotary(graph: Graph, name: str, theta: float, tokens: int, width: int) -> tuple[str, str]:
-    """Cosines and sines of the angles."""
-    speeds = 1.0 / theta ** (np.arange(0, width, 2) / width)
-    angles = np.outer(np.arange(tokens), speeds)
-    angles = np.concatenate([angles, angles], axis=-1).astype(np.float32)
-    return graph.constant(f"{name}.cos", np.cos(angles)), graph.constant(f"{name}.sin", np.sin(angles))
-
-
-def modernbert(graph: Graph, tokens: int, hidden: int, heads: int, layers: int) -> str:
-    """ModernBERT's trunk."""
-    width = hidden // heads
-    everywhere = rotary(graph, "global", 160_000.0, tokens, width)
-    nearby = rotary(graph, "local", 10_000.0, tokens, width)
-    places = np.arange(tokens)
-    far = np.abs(places[:, None] - places[None, :]) > 64
-    mask = graph.constant("window", np.where(far, -1e9, 0.0).astype(np.float32)) if far.any() else None
-    words = graph.constant("words", graph.weights["model.embeddings.tok_embeddings.weight"])
-    x = graph.norm("model.embeddings.norm", graph.add("Gather", words, "ids"))
-    for index in range(layers):
-        name = f"model.layers.{index}"
-        before = graph.norm(f"{name}.attn_norm", x) if index else x
-        qkv = graph.linear(f"{name}.attn.Wqkv", before)
-        names = [f"{name}.{part}" for part in "qkv"]
-        graph.nodes.append(helper.make_node("Split", [qkv], names, axis=-1, num_outputs=3))
-        q, k, v = (graph.split_heads(part, heads, hidden) for part in names)
-        local = index % 3 != 0
-        angles = nearby if local else everywhere
-        q, k = graph.turn(q, *angles), graph.turn(k, *angles)
-        found = graph.attention(q, k, v, hidden, heads, mask if local else None)
-        x = graph.add("Add", x, graph.linear(f"{name}.attn.Wo", found))
-        inner = graph.linear(f"{name}.mlp.Wi", graph.norm(f"{name}.mlp_norm", x))
-        gate, value = f"{name}.gate", f"{name}.value"
-        graph.nodes.append(helper.make_node("Split", [inner], [gate, value], axis=-1, num_outputs=2))
-        inner = graph.add("Mul", graph.add("Gelu", gate), value)
-        x = graph.add("Add", x, graph.linear(f"{name}.mlp.Wo", inner))
-    return graph.norm("model.final_norm", x)
-
-
-def model(weights: dict[str, np.ndarray], shape: str, tokens: int) -> onnx.ModelProto:
-    """The model for sequences of one length."""
-    hidden, heads, layers = SHAPES[shape]
-    graph = Graph(weights)
-    trunk = modernbert if shape.startswith("modern") else bert
-    output = trunk(graph, tokens, hidden, heads, layers)
-    ids = helper.make_tensor_value_info("ids", TensorProto.INT64, ["batch", tokens])
-    out = helper.make_tensor_value_info(output, TensorProto.FLOAT, ["batch", tokens, hidden])
-    made = helper.make_graph(graph.nodes, "encoder", [ids], [out], list(graph.constants.values()))
-    return helper.make_model(made, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
+    def close(self) -> None:
+        """Ends the process."""
+        self.process.communicate()
 
 
 def session(path: Path, threads: int) -> ort.InferenceSession:
@@ -155,26 +62,112 @@ def session(path: Path, threads: int) -> ort.InferenceSession:
     return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
-class Worker:
-    """Our side, over a pipe."""
-
-    def __init__(self, binary: Path, shape: str) -> None:
-        command = [str(binary), "worker", shape]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-
-    def time(self, precision: str, threads: int, batch: int, tokens: int) -> float:
-        assert self.process.stdin and self.process.stdout
-        self.process.stdin.write(f"{precision} {threads} {batch} {tokens}\n")
-        self.process.stdin.flush()
-        return float(self.process.stdout.readline())
-
-
-def timed(work: ort.InferenceSession, ids: np.ndarray, threads: int) -> float:
-    """Milliseconds: of the processor for one thread, as our side counts, else of a clock on the wall."""
-    clock = time.thread_time if threads == 1 else time.perf_counter
+def timed(work: Callable[[], object], threads: int) -> float:
+    """Milliseconds: of the processor for one thread, as the workers count, else of a clock on the wall."""
+    clock = time.process_time if threads == 1 else time.perf_counter
     start = clock()
-    work.run(None, {"ids": ids})
+    work()
     return (clock() - start) * 1e3
+
+
+def best_of(runs: Runs, rounds: int) -> dict[str, float]:
+    """The least time of each, taken in turn; the first round warms up."""
+    best = dict.fromkeys(runs, float("inf"))
+    for turn in range(rounds + 1):
+        for name, run in runs.items():
+            took = run()
+            if turn > 0:
+                best[name] = min(best[name], took)
+            time.sleep(REST)
+    return best
+
+
+class Bench:
+    """One shape with all who run it."""
+
+    def __init__(self, options: argparse.Namespace, shape: str, folder: Path) -> None:
+        self.options, self.shape, self.folder = options, shape, folder
+        self.generator = np.random.default_rng(0)
+        file = folder / f"{shape}.safetensors"
+        subprocess.run([options.binary, "export", shape, file], check=True)
+        self.weights = load_file(file)
+        self.torch = None
+        if "torch" in options.peers:
+            import torch_model
+
+            self.torch = torch_model.model(self.weights, shape)
+
+    def graphs(self, tokens: int) -> dict[str, Path]:
+        """ONNX files for a number of tokens."""
+        full, small = self.folder / "full.onnx", self.folder / "int8.onnx"
+        onnx.save(model(self.weights, self.shape, tokens), str(full))
+        quantize_dynamic(full, small, weight_type=QuantType.QInt8, per_channel=True)
+        return {"f32": full, "int8": small}
+
+    def torch_run(self, ids: np.ndarray, threads: int) -> Callable[[], object]:
+        """A forward pass of PyTorch."""
+        import torch
+
+        torch.set_num_threads(threads)
+        given = torch.from_numpy(ids)
+
+        def run() -> np.ndarray:
+            with torch.inference_mode():
+                return self.torch(input_ids=given).last_hidden_state.numpy()
+
+        return run
+
+    def compare(self, ours: Worker, candle: Worker | None, tokens: int) -> None:
+        """Prints a line a batch: all peers at a length."""
+        threads = ours.threads
+        graphs = self.graphs(tokens) if "ort" in self.options.peers else {}
+        sessions = {name: session(path, threads) for name, path in graphs.items()}
+        for batch in self.options.batch:
+            ids = self.generator.integers(1, VOCABULARY, (batch, tokens))
+            runs: Runs = {}
+            for name in ("f32", "int8"):
+                runs[f"ours {name}"] = lambda name=name: ours.time(name, batch, tokens)
+                if name in sessions:
+                    work = sessions[name]
+                    runs[f"ort {name}"] = lambda work=work: timed(lambda: work.run(None, {"ids": ids}), threads)
+            if self.torch is not None:
+                run = self.torch_run(ids, threads)
+                if "f32" in sessions:
+                    found = sessions["f32"].run(None, {"ids": ids})[0]
+                    assert np.abs(run() - found).max() < 1e-2, "PyTorch and ONNX Runtime do not run the same model"
+                runs["torch f32"] = lambda run=run: timed(run, threads)
+            if candle is not None:
+                runs["candle f32"] = lambda: candle.time("f32", batch, tokens)
+            best = best_of(runs, self.options.rounds)
+            line(f"{self.shape} t{threads} b{batch} {tokens:4}", best, {n: f"ours {n.split()[-1]}" for n in best})
+
+    def packed(self, ours: Worker) -> None:
+        """Sixteen requests of 9 to 404 tokens: in one pass, and one after another."""
+        for name in ("f32", "int8"):
+            runs: Runs = {kind: lambda kind=kind, name=name: ours.time(name, kind) for kind in ("mix", "alone")}
+            best = best_of(runs, self.options.rounds)
+            line(f"{self.shape} t{ours.threads} 16 requests {name}", best, {"mix": "alone"})
+
+    def heads(self, ours: Worker) -> None:
+        """Three classifiers of tokens on one trunk, and one."""
+        for name in ("f32", "int8"):
+            for tokens in (64, 512):
+                counts = {f"{heads} heads": heads for heads in (3, 1)}
+                runs: Runs = {
+                    text: lambda heads=heads, name=name, tokens=tokens: ours.time(name, 1, tokens, heads)
+                    for text, heads in counts.items()
+                }
+                best = best_of(runs, self.options.rounds)
+                line(f"{self.shape} t{ours.threads} {tokens} tokens {name}", best, {"3 heads": "1 heads"})
+
+
+def line(title: str, best: dict[str, float], ratios: dict[str, str]) -> None:
+    """Prints times, and ratios of each name in `ratios` to the other one."""
+    cells = "  ".join(f"{name} {value:8.2f}" for name, value in best.items())
+    shares = "  ".join(
+        f"{name}/{base} {best[name] / best[base]:.2f}" for name, base in ratios.items() if name != base
+    )
+    print(f"{title}  {cells}  |  {shares}", flush=True)
 
 
 def numbers(text: str) -> list[int]:
@@ -182,41 +175,39 @@ def numbers(text: str) -> list[int]:
     return [int(word) for word in text.split(",")]
 
 
+def words(text: str) -> list[str]:
+    """A list with commas."""
+    return [word for word in text.split(",") if word]
+
+
 def main() -> None:
     """Prints the table."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", type=Path, required=True)
-    parser.add_argument("--shape", choices=SHAPES, default="minilm-l6")
+    parser.add_argument("--shape", type=words, default=list(SHAPES))
     parser.add_argument("--tokens", type=numbers, default=[16, 64, 256, 512])
     parser.add_argument("--batch", type=numbers, default=[1, 8])
     parser.add_argument("--threads", type=numbers, default=[1, 2])
-    parser.add_argument("--rounds", type=int, default=10)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--peers", type=words, default=list(PEERS), help="of ort, torch, candle")
+    parser.add_argument("--only", choices=("peers", "packed", "heads"), help="one of the parts")
     options = parser.parse_args()
-    generator = np.random.default_rng(0)
-    ours = Worker(options.binary, options.shape)
     with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "weights.safetensors"
-        subprocess.run([options.binary, "export", options.shape, file], check=True)
-        weights = load_file(file)
-        for tokens in options.tokens:
-            full, small = Path(folder) / "full.onnx", Path(folder) / "int8.onnx"
-            onnx.save(model(weights, options.shape, tokens), str(full))
-            quantize_dynamic(full, small, weight_type=QuantType.QInt8, per_channel=True)
+        for shape in options.shape:
+            bench = Bench(options, shape, Path(folder))
             for threads in options.threads:
-                sessions = {"f32": session(full, threads), "int8": session(small, threads)}
-                for batch in options.batch:
-                    ids = generator.integers(0, VOCABULARY, (batch, tokens))
-                    runs: dict[str, Callable[[], float]] = {}
-                    for name, work in sessions.items():
-                        runs[f"ours {name}"] = lambda name=name: ours.time(name, threads, batch, tokens)
-                        runs[f"ort {name}"] = lambda work=work: timed(work, ids, threads)
-                    best = dict.fromkeys(runs, float("inf"))
-                    for _ in range(options.rounds):
-                        for name, run in runs.items():
-                            best[name] = min(best[name], run())
-                    cells = "  ".join(f"{name} {value:8.2f}" for name, value in best.items())
-                    ratios = "  ".join(f"{name} x{best[f'ort {name}'] / best[f'ours {name}']:.2f}" for name in sessions)
-                    print(f"{options.shape} t{threads} b{batch} {tokens:4}  {cells}  {ratios}", flush=True)
+                ours = Worker(options.binary, "worker", shape, threads)
+                if options.only in (None, "peers"):
+                    candle = Worker(options.binary, "candle", shape, threads) if "candle" in options.peers else None
+                    for tokens in options.tokens:
+                        bench.compare(ours, candle, tokens)
+                    if candle:
+                        candle.close()
+                if options.only in (None, "packed"):
+                    bench.packed(ours)
+                if options.only in (None, "heads"):
+                    bench.heads(ours)
+                ours.close()
 
 
 if __name__ == "__main__":

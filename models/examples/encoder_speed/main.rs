@@ -2,9 +2,11 @@
 //!
 //! `cargo run --release -p commutator-models --example encoder_speed` prints the table; arguments name what to run:
 //! `--shape minilm-l6`, `--tokens 64,512`, `--batch 1`, `--threads 1`, `--rounds 5`, `--no-candle`.
-//! `export SHAPE FILE` writes a shape's weights, `worker SHAPE` times what its input asks for, a line each
-//! (`PRECISION THREADS BATCH TOKENS`, answered with milliseconds); `models/benches/peers.py` uses both.
+//! `export SHAPE FILE` writes a shape's weights, `worker SHAPE` and `candle SHAPE` time what their input asks for, a line
+//! each (`PRECISION THREADS BATCH TOKENS HEADS`, answered with milliseconds); `models/benches/peers.py` uses them.
+//! `agreement BUNDLE FILE..` compares the labels that a bundle gives in int8 and in f32, for the `text` of each JSON line.
 
+mod agreement;
 mod peers;
 mod shapes;
 
@@ -31,6 +33,7 @@ fn main() -> Result<(), Failure> {
         ["export", shape, file] => peers::export(&find(shape)?, file),
         ["worker", shape] => peers::worker(&find(shape)?),
         ["candle", shape] => peers::candle_worker(&find(shape)?),
+        ["agreement", bundle, files @ ..] => agreement::print(bundle, files),
         options => table(options),
     }
 }
@@ -57,24 +60,35 @@ fn encoders(
     Ok(encoders)
 }
 
-/// Milliseconds of a forward pass: of this thread on a processor where it does the work alone, so that neighbours on a
-/// busy machine do not count; else of a clock on the wall.
-fn time(encoder: &NativeEncoder, threads: usize, batch: &Packed) -> Result<f64, ModelError> {
+/// Milliseconds that `work` takes: with one thread, those in which a processor ran this process, so that neighbours on a
+/// busy machine do not count; else those of a clock on the wall.
+fn clock(threads: usize, work: impl FnOnce() -> Result<(), Failure>) -> Result<f64, Failure> {
     let before = on_processor();
     let start = Instant::now();
-    std::hint::black_box(encoder.forward(batch, &[0])?);
+    work()?;
     let wall = start.elapsed().as_secs_f64() * 1e3;
     let own = on_processor().zip(before).filter(|_| threads == 1);
     Ok(own.map_or(wall, |(after, before)| after - before))
 }
 
-/// Milliseconds that this thread has run, where the system tells.
+fn time(encoder: &NativeEncoder, threads: usize, batch: &Packed) -> Result<f64, Failure> {
+    clock(threads, || {
+        std::hint::black_box(encoder.forward(batch, &[0])?);
+        Ok(())
+    })
+}
+
+/// Milliseconds that all threads have run, where the system tells.
 fn on_processor() -> Option<f64> {
-    // The system counts when the thread yields.
+    // The system counts when a thread yields; all others sleep.
     std::thread::yield_now();
-    let line = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
-    let nanoseconds: f64 = line.split(' ').next()?.parse().ok()?;
-    Some(nanoseconds / 1e6)
+    let mut all = 0.0;
+    for task in std::fs::read_dir("/proc/self/task").ok()? {
+        let line = std::fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+        let nanoseconds: f64 = line.split(' ').next()?.parse().ok()?;
+        all += nanoseconds / 1e6;
+    }
+    Some(all)
 }
 
 fn table(options: &[&str]) -> Result<(), Failure> {
@@ -121,7 +135,7 @@ fn table(options: &[&str]) -> Result<(), Failure> {
                         }
                         // candle's pool has as many threads as `RAYON_NUM_THREADS` says.
                         if let Some(candle) = &candle {
-                            best[3] = best[3].min(candle.time(&packed)?);
+                            best[3] = best[3].min(candle.time(*count, &packed)?);
                         }
                     }
                     report(&shape, *count, *batch, *length, best, peak);

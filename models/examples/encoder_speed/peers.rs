@@ -2,16 +2,15 @@
 
 use std::collections::HashMap;
 use std::io::{BufRead, Write};
-use std::time::Instant;
 
 use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::{bert, modernbert};
-use commutator_models::encoder::Packed;
+use commutator_models::encoder::{Encoder, Packed};
 use commutator_models::weights::{Linear, Matrix, Norm};
 
 use super::shapes::Shape;
-use super::{Failure, PRECISIONS, encoders, time};
+use super::{Failure, PRECISIONS, clock, encoders};
 
 /// The weights under the names of their family's checkpoints.
 fn tensors(shape: &Shape) -> Result<HashMap<String, Tensor>, Failure> {
@@ -180,10 +179,11 @@ impl Candle {
     }
 
     /// Milliseconds of a forward pass.
-    pub(crate) fn time(&self, batch: &Packed) -> Result<f64, Failure> {
-        let start = Instant::now();
-        std::hint::black_box(self.forward(batch)?);
-        Ok(start.elapsed().as_secs_f64() * 1e3)
+    pub(crate) fn time(&self, threads: usize, batch: &Packed) -> Result<f64, Failure> {
+        clock(threads, || {
+            std::hint::black_box(self.forward(batch)?);
+            Ok(())
+        })
     }
 }
 
@@ -192,35 +192,75 @@ pub(crate) fn export(shape: &Shape, file: &str) -> Result<(), Failure> {
     Ok(candle_core::safetensors::save(&tensors(shape)?, file)?)
 }
 
+/// What a line of the input asks for: `PRECISION THREADS BATCH TOKENS HEADS`. No heads: every token's vector. `mix` and
+/// `alone` in place of a batch are requests of different lengths, all in one or one after another.
+struct Asked<'a> {
+    precision: &'a str,
+    threads: usize,
+    batches: Vec<Packed>,
+    heads: Vec<usize>,
+}
+
+impl<'a> Asked<'a> {
+    fn parse(shape: &Shape, line: &'a str) -> Result<Self, Failure> {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [precision, threads, batch, tokens, heads] = words.as_slice() else {
+            return Err("PRECISION THREADS BATCH TOKENS HEADS".into());
+        };
+        let batches = match *batch {
+            "mix" => vec![shape.mix().0],
+            "alone" => shape.mix().1,
+            batch => vec![shape.batch(batch.parse()?, tokens.parse()?)],
+        };
+        let heads = match heads.parse()? {
+            0 => vec![0],
+            heads => (1..=heads).collect(),
+        };
+        Ok(Self {
+            precision,
+            threads: threads.parse()?,
+            batches,
+            heads,
+        })
+    }
+}
+
 /// Answers each line of the input with a time.
 pub(crate) fn worker(shape: &Shape) -> Result<(), Failure> {
     let encoders = encoders(shape, &[1, 2])?;
-    answer(|precision, threads, batch, tokens| {
-        let batch = shape.batch(batch, tokens);
-        let precision = PRECISIONS.into_iter().find(|(name, _)| *name == precision);
+    answer(shape, |asked| {
+        let precision = PRECISIONS
+            .into_iter()
+            .find(|(name, _)| *name == asked.precision);
         let precision = precision.ok_or("no such precision")?.1;
         let encoder = encoders
-            .get(&(precision, threads))
+            .get(&(precision, asked.threads))
             .ok_or("1 or 2 threads")?;
-        Ok(time(encoder, threads, &batch)?)
+        clock(asked.threads, || {
+            for batch in &asked.batches {
+                std::hint::black_box(encoder.forward(batch, &asked.heads)?);
+            }
+            Ok(())
+        })
     })
 }
 
-/// The same for the stock model; precision and threads are not its to choose.
+/// The same for the stock model, which has one precision and no heads; its threads are its environment's.
 pub(crate) fn candle_worker(shape: &Shape) -> Result<(), Failure> {
     let candle = Candle::new(shape)?;
-    answer(|_, _, batch, tokens| candle.time(&shape.batch(batch, tokens)))
+    answer(shape, |asked| {
+        let times = asked
+            .batches
+            .iter()
+            .map(|batch| candle.time(asked.threads, batch));
+        times.sum()
+    })
 }
 
-fn answer(run: impl Fn(&str, usize, usize, usize) -> Result<f64, Failure>) -> Result<(), Failure> {
+fn answer(shape: &Shape, run: impl Fn(&Asked<'_>) -> Result<f64, Failure>) -> Result<(), Failure> {
     for line in std::io::stdin().lock().lines() {
         let line = line?;
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let [precision, threads, batch, tokens] = words.as_slice() else {
-            return Err("PRECISION THREADS BATCH TOKENS".into());
-        };
-        let time = run(precision, threads.parse()?, batch.parse()?, tokens.parse()?)?;
-        println!("{time}");
+        println!("{}", run(&Asked::parse(shape, &line)?)?);
         std::io::stdout().flush()?;
     }
     Ok(())

@@ -3,7 +3,7 @@
 use commutator_models::encoder::{HeadInfo, Packed, Task};
 use commutator_models::weights::{
     Activation, Embeddings, EncoderWeights, Head, Layer, Linear, Matrix, Norm, NormOrder, Pooling,
-    Positions, Segment, Values,
+    Positions, Segment, Stage, Then, Values,
 };
 
 /// The shape of a model.
@@ -43,6 +43,17 @@ pub(crate) const SHAPES: [Shape; 2] = [
     },
 ];
 
+/// Classifiers on the trunk.
+pub(crate) const HEADS: usize = 3;
+
+/// Their labels: as many as 17 kinds of spans have.
+const LABELS: usize = 35;
+
+/// Tokens of sixteen requests, 2622 in all.
+const MIX: [usize; 16] = [
+    404, 9, 209, 65, 128, 20, 308, 84, 33, 240, 153, 48, 363, 105, 273, 180,
+];
+
 impl Shape {
     /// Weights of the linear maps that every token goes through.
     pub(crate) fn linear_weights(&self) -> usize {
@@ -69,9 +80,19 @@ impl Shape {
 
     /// `batch` sequences of `tokens` tokens.
     pub(crate) fn batch(&self, batch: usize, tokens: usize) -> Packed {
-        let mut random = Random(batch as u64 * 1000 + tokens as u64);
+        self.sequences(&vec![tokens; batch])
+    }
+
+    /// Requests of different lengths: all in one, and each by itself.
+    pub(crate) fn mix(&self) -> (Packed, Vec<Packed>) {
+        let alone = MIX.iter().map(|tokens| self.sequences(&[*tokens]));
+        (self.sequences(&MIX), alone.collect())
+    }
+
+    fn sequences(&self, lengths: &[usize]) -> Packed {
+        let mut random = Random(lengths.iter().sum::<usize>() as u64);
         let mut packed = Packed::default();
-        for _ in 0..batch {
+        for tokens in lengths.iter().copied() {
             let ids: Vec<u32> = (0..tokens)
                 .map(|_| (random.next() % self.vocabulary as u64) as u32)
                 .collect();
@@ -133,19 +154,33 @@ impl Shape {
                 layers,
                 final_norm: self.modern.then(|| self.norm()),
             }],
-            // Every token's vector is wanted, so that nothing is left out.
-            heads: vec![Head {
-                info: HeadInfo {
-                    name: "tokens".to_owned(),
-                    task: Task::Token,
-                    labels: Vec::new(),
-                    width: hidden,
-                },
-                segment: 0,
-                pooling: Pooling::None,
-                stages: Vec::new(),
-            }],
+            heads: self.heads(&mut random),
         }
+    }
+
+    /// First every token's vector, so that nothing is left out; then [`HEADS`] classifiers of tokens.
+    fn heads(&self, random: &mut Random) -> Vec<Head> {
+        let mut head = |name: String, width: usize, classify: bool| Head {
+            info: HeadInfo {
+                name,
+                task: Task::Token,
+                labels: Vec::new(),
+                width,
+            },
+            segment: 0,
+            pooling: Pooling::None,
+            stages: classify
+                .then(|| Stage {
+                    linear: self.linear(random, width, self.hidden),
+                    then: Then::Nothing,
+                    norm: None,
+                })
+                .into_iter()
+                .collect(),
+        };
+        let mut all = vec![head("tokens".to_owned(), self.hidden, false)];
+        all.extend((0..HEADS).map(|index| head(format!("head {index}"), LABELS, true)));
+        all
     }
 
     fn norm(&self) -> Norm {
@@ -174,11 +209,17 @@ impl Random {
         self.0 >> 33
     }
 
+    /// Normally distributed, as trained weights nearly are: how far the largest of a row stands out decides what int8
+    /// makes of the others.
+    fn normal(&mut self) -> f32 {
+        let mut uniform = || (self.next() + 1) as f32 / (1u64 << 31) as f32;
+        let (a, b) = (uniform(), uniform());
+        (-2.0 * a.ln()).sqrt() * (std::f32::consts::TAU * b).cos()
+    }
+
     fn matrix(&mut self, rows: usize, columns: usize) -> Matrix {
-        let size = (3.0 / columns as f32).sqrt();
-        let values = (0..rows * columns)
-            .map(|_| (self.next() as f32 / (1u32 << 30) as f32 - 1.0) * size)
-            .collect();
+        let size = (1.0 / columns as f32).sqrt();
+        let values = (0..rows * columns).map(|_| self.normal() * size).collect();
         Matrix {
             rows,
             columns,

@@ -86,6 +86,10 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     fn sum(self, a: Self::V) -> f32;
     /// The largest lane.
     fn largest(self, a: Self::V) -> f32;
+    /// Asks for a line of memory to be brought into the second-level cache. A hint: it reads nothing, and the address
+    /// need not be one.
+    #[inline(always)]
+    fn prefetch(self, _from: *const u8) {}
     /// `LANES` numbers in `bf16`, widened.
     ///
     /// # Safety

@@ -7,7 +7,7 @@ use std::cell::Cell;
 use std::ops::Range;
 
 use super::math::exp;
-use super::tile::{Sums, even, tile, with_rows};
+use super::tile::{Ahead, Sums, even, tile, with_rows};
 use super::{Full, Isa, Job, Simd, TILE_REGISTERS};
 use crate::native::threads::Threads;
 
@@ -369,7 +369,7 @@ fn score<S: Simd, const ROWS: usize>(
         // `width` steps of `block = 2 * LANES` numbers.
         let sums = unsafe {
             let (left, right) = (queries.as_ptr().cast(), keys.as_ptr());
-            tile(
+            tile::<_, ROWS, false>(
                 Full(simd),
                 zero,
                 left,
@@ -377,6 +377,7 @@ fn score<S: Simd, const ROWS: usize>(
                 right,
                 block,
                 shape.width,
+                Ahead::NOTHING,
             )
         };
         for (row, [first, second]) in sums.into_iter().enumerate() {
@@ -442,7 +443,7 @@ fn mix<S: Simd, const ROWS: usize>(
             // good as a word, and each of the `block` rows of values has `block = 2 * LANES` from `column` on.
             sums = unsafe {
                 let left = scores.as_ptr().add(index * block).cast();
-                tile(
+                tile::<_, ROWS, false>(
                     Full(simd),
                     sums,
                     left,
@@ -450,6 +451,7 @@ fn mix<S: Simd, const ROWS: usize>(
                     values.as_ptr(),
                     padded,
                     block,
+                    Ahead::NOTHING,
                 )
             };
         }

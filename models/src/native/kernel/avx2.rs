@@ -134,6 +134,10 @@ impl Simd for Avx2 {
         })
     }
     #[inline(always)]
+    fn prefetch(self, from: *const u8) {
+        avx2!(_mm_prefetch::<_MM_HINT_T1>(from.cast()))
+    }
+    #[inline(always)]
     unsafe fn widen(self, from: *const u16) -> __m256 {
         // SAFETY: the caller promises eight elements; `self` proves AVX2.
         unsafe {

@@ -125,6 +125,10 @@ macro_rules! level {
                 avx512!(_mm512_reduce_max_ps(a))
             }
             #[inline(always)]
+            fn prefetch(self, from: *const u8) {
+                avx512!(_mm_prefetch::<_MM_HINT_T1>(from.cast()))
+            }
+            #[inline(always)]
             unsafe fn widen(self, from: *const u16) -> __m512 {
                 // SAFETY: the caller promises sixteen elements; `self` proves AVX-512.
                 unsafe {

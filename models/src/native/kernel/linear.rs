@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::pack::{PackedLinear, Panels};
-use super::tile::{Sums, even, tile, with_rows};
+use super::tile::{Ahead, Sums, even, tile, with_rows};
 use super::{Dot, Full, Isa, Job, Simd, TILE_REGISTERS};
 use crate::native::threads::Threads;
 
@@ -120,10 +120,19 @@ fn run<D: Dot>(dot: D, block: &Block<'_>, weights: &[D::Element]) {
         let (tiles, short, longer) = even(piece.len(), most);
         for index in block.panels.clone() {
             let weights = &weights[index * panel..(index + 1) * panel];
+            // Each weight is used by a few tiles only, which is too fast for memory to keep up by itself: the tiles of
+            // this panel fetch the next one, each its part.
+            let bytes = size_of_val(weights);
+            let step = (bytes / map.words.max(1)).div_ceil(tiles);
             let mut row = block.range.start + piece.start;
             for tile in 0..tiles {
+                let part = (tile * map.words * step).min(bytes);
+                let ahead = Ahead {
+                    from: weights.as_ptr().cast::<u8>().wrapping_add(bytes + part),
+                    step,
+                };
                 let rows = short + usize::from(tile < longer);
-                with_rows!(most, rows, one::<D>(dot, block, weights, index, row));
+                with_rows!(most, rows, one::<D>(dot, block, weights, index, row, ahead));
                 row += rows;
             }
         }
@@ -138,6 +147,7 @@ fn one<D: Dot, const ROWS: usize>(
     weights: &[D::Element],
     panel: usize,
     row: usize,
+    ahead: Ahead,
 ) {
     let map = block.map;
     let lanes = <D::Simd as Simd>::LANES;
@@ -152,7 +162,7 @@ fn one<D: Dot, const ROWS: usize>(
     // SAFETY: `left` holds `ROWS` rows of `words` words, and `weights` `words` steps of `step` elements.
     let sums = unsafe {
         let (left, right) = (left.as_ptr(), weights.as_ptr());
-        tile(dot, sums, left, map.words, right, step, map.words)
+        tile::<_, ROWS, true>(dot, sums, left, map.words, right, step, map.words, ahead)
     };
     for (index, sums) in sums.into_iter().enumerate() {
         let row = row + index;

@@ -247,3 +247,51 @@ proptest! {
         }
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn sums_of_large_integers_are_exact(
+        inputs in 1usize..200,
+        outputs in 1usize..50,
+        rows in 1usize..14,
+        seed in 1u32..10_000,
+    ) {
+        let mut state = seed;
+        let mut number = |below: u32| {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            ((state >> 8) % below) as i32
+        };
+        // Every other weight is at its limit, and activations at theirs or zero: neighbours often are too much for 16
+        // bits, and one rounding would show.
+        let weights: Vec<i8> = (0..outputs * inputs)
+            .map(|_| match number(4) {
+                0 => 127,
+                1 => -127,
+                _ => (number(255) - 127) as i8,
+            })
+            .collect();
+        let x: Vec<f32> = (0..rows * inputs).map(|_| (number(3) - 1) as f32).collect();
+        let map = Linear {
+            weight: Matrix {
+                rows: outputs,
+                columns: inputs,
+                values: Values::Int8 { values: weights.clone(), scales: vec![1.0; outputs] },
+            },
+            bias: None,
+        };
+        for isa in Isa::all() {
+            let found = run(isa, Precision::Int8, &map, x.clone(), Store::Set, None);
+            for (row, found) in found.chunks_exact(outputs).enumerate() {
+                for (output, found) in found.iter().enumerate() {
+                    let products = (0..inputs).map(|at| {
+                        x[row * inputs + at] as i32 * i32::from(weights[output * inputs + at])
+                    });
+                    let expected = products.sum::<i32>() as f32;
+                    prop_assert!((found - expected).abs() < 0.01, "{isa:?}: {found} {expected}");
+                }
+            }
+        }
+    }
+}

@@ -5,13 +5,31 @@ use super::{Dot, Simd, TILE_REGISTERS};
 /// The sums of a tile.
 pub(crate) type Sums<D, const ROWS: usize> = [[<D as Dot>::Sum; TILE_REGISTERS]; ROWS];
 
-/// Adds `groups` steps to the sums.
+/// Memory to be fetched while a tile is computed: each step asks for what lies `step` bytes further.
+#[derive(Clone, Copy)]
+pub(crate) struct Ahead {
+    /// What the first step asks for. Any address will do: nothing is read.
+    pub(crate) from: *const u8,
+    /// Bytes from one step's address to the next one's; 0 to ask for nothing.
+    pub(crate) step: usize,
+}
+
+impl Ahead {
+    /// Nothing is fetched.
+    pub(crate) const NOTHING: Self = Self {
+        from: std::ptr::null(),
+        step: 0,
+    };
+}
+
+/// Adds `groups` steps to the sums; with `FETCH`, asks for what lies `ahead`.
 ///
 /// # Safety
 /// Row `i < ROWS` of the activations lies at `left + i * left_stride` and is readable for `groups` words. Step `g` of
 /// the weights lies at `right + g * right_stride` and is readable for `2 * LANES * GROUP` elements.
 #[inline(always)]
-pub(crate) unsafe fn tile<D: Dot, const ROWS: usize>(
+#[allow(clippy::too_many_arguments)]
+pub(crate) unsafe fn tile<D: Dot, const ROWS: usize, const FETCH: bool>(
     dot: D,
     mut sums: Sums<D, ROWS>,
     left: *const u32,
@@ -19,8 +37,13 @@ pub(crate) unsafe fn tile<D: Dot, const ROWS: usize>(
     right: *const D::Element,
     right_stride: usize,
     groups: usize,
+    ahead: Ahead,
 ) -> Sums<D, ROWS> {
     for group in 0..groups {
+        if FETCH {
+            let from = ahead.from.wrapping_add(group * ahead.step);
+            dot.simd().prefetch(from);
+        }
         // SAFETY: `group < groups`, and the caller promises what is read.
         unsafe {
             let right = right.add(group * right_stride);
