@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::checkpoint::{self, read_dir};
+use crate::rotary::Scaling;
 use crate::weights::{Activation, Head as HeadWeights, Positions, Segment as SegmentWeights};
 
 fn weights(name: &str) -> EncoderWeights {
@@ -88,8 +89,20 @@ fn small_mistakes_show() {
         }
     });
     shows("modernbert-sequence", |weights| {
-        if let Positions::Rotary { local_theta, .. } = &mut weights.positions {
-            *local_theta = 160_000.0;
+        if let Positions::Rotary { local, .. } = &mut weights.positions {
+            local.theta = 160_000.0;
+        }
+    });
+    shows("modernbert-yarn-sequence", |weights| {
+        if let Positions::Rotary { global, .. } = &mut weights.positions {
+            global.scaling = Scaling::None;
+        }
+    });
+    shows("modernbert-yarn-embedding", |weights| {
+        if let Positions::Rotary { global, .. } = &mut weights.positions
+            && let Scaling::Yarn(yarn) = &mut global.scaling
+        {
+            yarn.size = 1.0;
         }
     });
     shows("modernbert-token", |weights| {
@@ -164,6 +177,7 @@ fn halves_are_near() {
         "distilbert-token",
         "modernbert-token",
         "modernbert-embedding",
+        "modernbert-yarn-sequence",
         "deberta-sequence",
     ] {
         let weights = weights(name);
