@@ -156,6 +156,23 @@ fn heads_share_segments() {
     }
 }
 
+/// What a GPU gets, here on the CPU.
+#[test]
+fn gates_may_be_maps_of_their_own() {
+    let batch = batch(&[80, 3, 40]);
+    // The second one has biases.
+    for name in ["modernbert-sequence", "modernbert-token"] {
+        let weights = weights(name);
+        let mut encoder = encoder(&weights);
+        let together = encoder.forward(&batch, &[0]).unwrap().remove(0);
+        let loader = load::Loader::new(&Device::Cpu, DType::F32).with_gates_apart();
+        encoder.model = Model::load(&weights, &loader).unwrap();
+        assert!(encoder.model.segments[0].layers[0].gate.is_some());
+        let apart = encoder.forward(&batch, &[0]).unwrap().remove(0);
+        assert!(distance(&together.values, &apart.values) < 1e-5, "{name}");
+    }
+}
+
 #[test]
 fn long_sequences_go_in_strips() {
     let batch = batch(&[80, 80, 79]);
