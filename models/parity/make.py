@@ -25,6 +25,7 @@ import torch
 import transformers
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from torch import Tensor, nn
+from transformers.modeling_rope_utils import ROPE_INIT_FUNCTIONS
 from transformers.models.deberta_v2.modeling_deberta_v2 import make_log_bucket_position
 
 VOCABULARY = 64
@@ -74,6 +75,8 @@ MODERN = {
         "sliding_attention": {"rope_type": "default", "rope_theta": 1000.0},
     },
 }
+# Longer than the local window and than what the model was "first trained on", as the 32k models are.
+YARN: dict[str, Any] = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 20}
 BIASES = {"norm_bias": True, "attention_bias": True, "mlp_bias": True, "classifier_bias": True}
 # As DeBERTa-v3 is, with fewer buckets, so that the sequences reach the logarithmic ones.
 DEBERTA = COMMON | {
@@ -116,6 +119,23 @@ def older_spelling(config: dict[str, Any]) -> None:
     del config["layer_types"]
     config["label2id"] = {"first": 0, "second": 1, "third": 2}
     config.pop("id2label")
+
+
+def rope(**fields: Any) -> dict[str, Any]:
+    """MODERN with these angles in both kinds of layers, each with its own base."""
+    bases = {kind: parameters["rope_theta"] for kind, parameters in MODERN["rope_parameters"].items()}
+    return MODERN | {"rope_parameters": {kind: fields | {"rope_theta": base} for kind, base in bases.items()}}
+
+
+def older_scaling(config: dict[str, Any]) -> None:
+    """Write scaled angles as transformers 4 did, and what mmBERT's configurations say of positions."""
+    scaling = dict(config["rope_parameters"]["full_attention"])
+    del scaling["rope_theta"]
+    scaling["type"] = scaling.pop("rope_type")
+    older_spelling(config)
+    config["rope_scaling"] = scaling
+    config["position_embedding_type"] = "sans_pos"
+    del config["label2id"]
 
 
 def drop(*names: str) -> Callable[[dict[str, Any]], None]:
@@ -177,6 +197,43 @@ CASES = [
             "pos_att_type": "c2p",
         },
         "embedding",
+    ),
+    Case("modernbert-yarn-sequence", "ModernBertForSequenceClassification", rope(**YARN), "sequence"),
+    # What the published 32k models are: spelled as transformers 4 did, all fields given.
+    Case(
+        "modernbert-yarn-token-older",
+        "ModernBertForTokenClassification",
+        rope(**YARN, beta_fast=8.0, beta_slow=0.5, attention_factor=0.9),
+        "token",
+        labels=5,
+        change_config=older_scaling,
+    ),
+    # Other fields, in one kind of layer only.
+    Case(
+        "modernbert-yarn-embedding",
+        "ModernBertModel",
+        MODERN
+        | {
+            "rope_parameters": {
+                "full_attention": YARN
+                | {"rope_theta": 160000.0, "factor": 8.0, "mscale": 2.0, "mscale_all_dim": 0.5},
+                "sliding_attention": MODERN["rope_parameters"]["sliding_attention"],
+            },
+        },
+        "embedding",
+    ),
+    Case("modernbert-linear-token", "ModernBertForTokenClassification", rope(rope_type="linear", factor=2.5), "token"),
+    Case(
+        "modernbert-llama3-sequence",
+        "ModernBertForSequenceClassification",
+        rope(
+            rope_type="llama3",
+            factor=8.0,
+            low_freq_factor=1.0,
+            high_freq_factor=4.0,
+            original_max_position_embeddings=40,
+        ),
+        "sequence",
     ),
 ]
 
@@ -341,19 +398,51 @@ def write_buckets(out: Path) -> None:
     (out / "deberta-buckets.json").write_text(json.dumps(table, separators=(",", ":")) + "\n")
 
 
+def write_speeds(out: Path) -> None:
+    """Speeds and sizes of scaled rotary angles, for heads as wide as the published models' and for odd ones."""
+    llama3 = {"low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 8192}
+    yarn = {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 8192}
+    kinds: list[dict[str, Any]] = [
+        {"rope_type": "linear", "factor": 2.5},
+        {"rope_type": "llama3", "factor": 8.0} | llama3,
+        yarn,
+        yarn | {"truncate": False},
+        yarn | {"factor": 16.0, "beta_fast": 64.0, "beta_slow": 0.25, "attention_factor": 0.75},
+        yarn | {"mscale": 1.5, "mscale_all_dim": 0.5},
+        # So short that the bounds fall together.
+        yarn | {"original_max_position_embeddings": 1},
+    ]
+    rows = []
+    for kind in kinds:
+        for theta, width in [(160000.0, 64), (10000.0, 24)]:
+            config = transformers.LlamaConfig(
+                hidden_size=width,
+                num_attention_heads=1,
+                max_position_embeddings=32768,
+                rope_parameters=kind | {"rope_theta": theta},
+            )
+            speeds, size = ROPE_INIT_FUNCTIONS[kind["rope_type"]](config)
+            table = speeds.double().tolist()
+            rows.append({"scaling": kind | {"rope_theta": theta}, "width": width, "size": size, "speeds": table})
+    (out / "rotary-speeds.json").write_text(json.dumps(rows, separators=(",", ":")) + "\n")
+
+
 def main() -> None:
     """Make all of them."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, help="where the directories go")
     parser.add_argument("--base", action="store_true", help="instead of tiny ones those of real shapes, for measuring")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="only these; each still has its own seed")
     arguments = parser.parse_args()
     out = arguments.out
     out.mkdir(parents=True, exist_ok=True)
     transformers.logging.set_verbosity_error()
     for seed, case in enumerate(BASE if arguments.base else CASES):
-        make(case, seed, out)
+        if not arguments.only or case.name in arguments.only:
+            make(case, seed, out)
     if not arguments.base:
         write_buckets(out)
+        write_speeds(out)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@
 //! - BERT: it has no pooler and no heads.
 
 mod attention;
+#[cfg(feature = "cuda")]
+mod cuda;
 mod gelu;
 mod group;
 mod head;
@@ -25,7 +27,7 @@ mod tests;
 use candle_core::{DType, Device, Result, Tensor};
 
 use crate::ModelError;
-use crate::encoder::{Encoder, HeadInfo, Output, Packed};
+use crate::encoder::{Batch, Encoder, HeadInfo, Output, Packed};
 use crate::weights::{EncoderWeights, NormOrder};
 
 use attention::Rotation;
@@ -69,7 +71,7 @@ pub struct Options {
     pub padding: Option<f64>,
 }
 
-/// An [`Encoder`] on candle.
+/// An [`Encoder`] on candle. On a GPU all its work is put in order by one stream, whichever thread asks.
 #[derive(Debug)]
 pub struct CandleEncoder {
     infos: Vec<HeadInfo>,
@@ -131,6 +133,9 @@ impl CandleEncoder {
         };
         let device = match options.place {
             Place::Cpu => Device::Cpu,
+            #[cfg(feature = "cuda")]
+            Place::Cuda(index) => cuda::device(index).map_err(load)?,
+            #[cfg(not(feature = "cuda"))]
             Place::Cuda(index) => Device::new_cuda(index).map_err(load)?,
         };
         let dtype = match options.precision {
@@ -179,6 +184,14 @@ impl Encoder for CandleEncoder {
 
     fn max_tokens(&self) -> usize {
         self.max_tokens
+    }
+
+    fn batch(&self) -> Batch {
+        if self.device.is_cpu() {
+            Batch::CPU
+        } else {
+            Batch::GPU
+        }
     }
 
     fn forward(

@@ -16,6 +16,7 @@ mod head;
 mod json;
 mod labels;
 mod modernbert;
+mod rotary;
 mod sentence;
 mod tensors;
 #[cfg(test)]

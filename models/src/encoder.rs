@@ -94,6 +94,28 @@ impl Output {
     }
 }
 
+/// How much at once suits a device: more only makes whoever is in the batch wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Batch {
+    /// Tokens of all sequences together.
+    pub tokens: usize,
+    /// Sequences.
+    pub sequences: usize,
+}
+
+impl Batch {
+    /// A CPU is busy with a few hundred tokens.
+    pub const CPU: Self = Self {
+        tokens: 512,
+        sequences: 64,
+    };
+    /// A large GPU reads all weights for a batch, however small, and is busy from some thousands of tokens on.
+    pub const GPU: Self = Self {
+        tokens: 8192,
+        sequences: 256,
+    };
+}
+
 /// A model on a device: a trunk, or a tree of them, with heads.
 pub trait Encoder: Send + Sync + Debug {
     /// What it can be asked for.
@@ -101,6 +123,11 @@ pub trait Encoder: Send + Sync + Debug {
 
     /// The most tokens a sequence may have, special ones included.
     fn max_tokens(&self) -> usize;
+
+    /// The batches that suit it, for an engine whose options say nothing.
+    fn batch(&self) -> Batch {
+        Batch::CPU
+    }
 
     /// Runs the batch through the layers that the wanted heads need, each once, and through those heads.
     ///

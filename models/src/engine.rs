@@ -112,7 +112,7 @@ impl Engine {
             cache: Cache::new(&options.cache),
             flights: Flights::default(),
             queue: Queue::new(
-                &options.batch,
+                options.batch.resolve(encoder.batch()),
                 options.queue.max_tokens,
                 Arc::clone(&meters),
             ),

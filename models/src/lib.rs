@@ -15,6 +15,7 @@ pub mod engine;
 pub mod fake;
 pub mod native;
 pub mod normalize;
+pub mod rotary;
 pub mod rules;
 pub mod source;
 pub mod understand;

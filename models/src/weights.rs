@@ -6,6 +6,7 @@
 //! ordinary checkpoint is a single segment.
 
 use crate::encoder::HeadInfo;
+use crate::rotary::Rotary;
 
 /// Everything needed to run an encoder.
 #[derive(Debug, Clone)]
@@ -61,10 +62,10 @@ pub enum Positions {
     Absolute,
     /// Rotary: queries and keys are turned by angles that grow with the position.
     Rotary {
-        /// Base of the angles in layers that see everything.
-        global_theta: f64,
-        /// Base of the angles in layers with a window.
-        local_theta: f64,
+        /// The angles in layers that see everything.
+        global: Rotary,
+        /// The angles in layers with a window.
+        local: Rotary,
         /// A token of a layer with a window sees so many tokens to either side.
         window: usize,
     },

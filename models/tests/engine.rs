@@ -5,11 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use commutator_models::candle::{CandleEncoder, Options};
-use commutator_models::checkpoint::{self, read_dir};
+use commutator_models::checkpoint::{self, Checkpoint, read_dir};
 use commutator_models::encoder::{Encoder, Packed};
 use commutator_models::engine::{
     Answer, Engine, EngineMetrics, EngineOptions, EngineParts, Request,
 };
+use commutator_models::native::{NativeEncoder, Precision, Threads};
 use commutator_models::{Classifier, Embedder, TokenClassifier};
 use tokenizers::Tokenizer;
 
@@ -151,4 +152,75 @@ async fn the_faces_of_real_checkpoints_answer() {
     assert_eq!(vector.len(), embedder.dimensions());
     let length: f32 = vector.iter().map(|x| x * x).sum();
     assert!((length - 1.0).abs() < 1e-4);
+}
+
+/// The checkpoint `modernbert-yarn-sequence` as though it were a published one, with 32,768 positions.
+fn long_model() -> Checkpoint {
+    let from =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("parity/fixtures/modernbert-yarn-sequence");
+    let dir = tempfile::tempdir().unwrap();
+    for file in ["tokenizer.json", "model.safetensors"] {
+        std::fs::copy(from.join(file), dir.path().join(file)).unwrap();
+    }
+    let config = std::fs::read_to_string(from.join("config.json")).unwrap();
+    let config = config.replace(
+        "\"max_position_embeddings\": 80",
+        "\"max_position_embeddings\": 32768",
+    );
+    std::fs::write(dir.path().join("config.json"), config).unwrap();
+    let mut read = read_dir(dir.path(), "long", &checkpoint::Options::default()).unwrap();
+    assert_eq!(read.weights.max_tokens, 32_768);
+    // The directory is gone when the engine starts.
+    read.tokenizer = from.join("tokenizer.json");
+    read
+}
+
+#[tokio::test]
+async fn a_model_for_long_texts_still_reads_in_windows_unless_told_otherwise() {
+    let checkpoint = long_model();
+    let encoder =
+        NativeEncoder::new(&checkpoint.weights, Precision::F32, Threads::caller()).unwrap();
+    let candle = CandleEncoder::new(&checkpoint.weights, Options::default()).unwrap();
+    let encoder = Arc::new(encoder);
+    // 2 and 3 are what the tokenizer puts around a text.
+    let ids: Vec<u32> = (0..3000_u32).map(|i| 5 + (i * 7 + i * i) % 59).collect();
+    let text = words(ids.iter().map(|id| id - 5));
+    let whole = [&[2][..], &ids, &[3]].concat();
+    for (tokens, windows) in [(None, 7), (Some(4096), 1)] {
+        let mut options = EngineOptions::default().adopt(&checkpoint);
+        for head in options.heads.values_mut() {
+            head.window.tokens = tokens.unwrap_or(head.window.tokens);
+        }
+        let engine = Engine::new(EngineParts {
+            model: "long".to_owned(),
+            encoder: Arc::clone(&encoder) as Arc<dyn Encoder>,
+            tokenizer: Tokenizer::from_file(&checkpoint.tokenizer).unwrap(),
+            options,
+            metrics: EngineMetrics::unregistered(),
+        })
+        .unwrap();
+        let request = Request {
+            text: &text,
+            heads: &[0],
+            deadline: None,
+        };
+        let result = &engine.analyze(request).await.unwrap().results[0];
+        // 3,000 tokens in windows of 510, each 446 behind the one before.
+        assert_eq!((result.windows, result.unread_bytes), (windows, 0));
+        if windows == 1 {
+            let mut packed = Packed::default();
+            packed.push(&whole);
+            let direct = candle.forward(&packed, &[0]).unwrap();
+            let expected = softmax(direct[0].row(0));
+            let Answer::Classes(found) = &result.answer else {
+                panic!("classes")
+            };
+            let mut found: Vec<f32> = found.iter().map(|class| class.score).collect();
+            let mut expected = expected;
+            found.sort_by(f32::total_cmp);
+            expected.sort_by(f32::total_cmp);
+            let off = found.iter().zip(&expected).map(|(a, b)| (a - b).abs());
+            assert!(off.fold(0.0, f32::max) < 1e-4, "{found:?} {expected:?}");
+        }
+    }
 }

@@ -72,6 +72,13 @@ impl Classify {
             );
             return ExitCode::from(2);
         }
+        // What the models warn of, such as a GPU that is not there. A second subscriber changes nothing.
+        let warnings = tracing_subscriber::fmt()
+            .with_writer(io::stderr)
+            .with_max_level(tracing::Level::WARN)
+            .without_time()
+            .with_target(false);
+        let _ = warnings.try_init();
         let understanding = match self.load() {
             Ok(understanding) => Arc::new(understanding),
             Err(error) => {

@@ -1,6 +1,7 @@
 //! Random weights in the shapes of two well-known models.
 
 use commutator_models::encoder::{HeadInfo, Packed, Task};
+use commutator_models::rotary::Rotary;
 use commutator_models::weights::{
     Activation, Embeddings, EncoderWeights, Head, Layer, Linear, Matrix, Norm, NormOrder, Pooling,
     Positions, Segment, Stage, Then, Values,
@@ -141,8 +142,8 @@ impl Shape {
             },
             positions: if self.modern {
                 Positions::Rotary {
-                    global_theta: 160_000.0,
-                    local_theta: 10_000.0,
+                    global: Rotary::plain(160_000.0),
+                    local: Rotary::plain(10_000.0),
                     window: 64,
                 }
             } else {

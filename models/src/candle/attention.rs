@@ -15,6 +15,7 @@ pub(super) use relative::{Relative, relative_tables};
 use super::Shape;
 use super::group::Group;
 use super::load::Loader;
+use crate::rotary::Rotary;
 use crate::weights::{EncoderWeights, Positions};
 
 /// The angles of rotary positions.
@@ -39,34 +40,22 @@ impl Rotation {
     /// Nothing, for a model whose positions are not rotary.
     pub(super) fn new(weights: &EncoderWeights, loader: &Loader<'_>) -> Result<Option<Self>> {
         let Positions::Rotary {
-            global_theta,
-            local_theta,
+            global,
+            local,
             window,
         } = weights.positions
         else {
             return Ok(None);
         };
         let width = weights.hidden / weights.attention_heads;
-        let angles = |theta: f64| -> Result<(Tensor, Tensor)> {
-            // In 32 bits, as the models were trained.
-            let speeds: Vec<f32> = (0..width / 2)
-                .map(|index| 1.0 / (theta as f32).powf((2 * index) as f32 / width as f32))
-                .collect();
-            let table = |function: fn(f32) -> f32| {
-                let values = (0..weights.max_tokens)
-                    .flat_map(|place| {
-                        speeds
-                            .iter()
-                            .map(move |speed| function(place as f32 * speed))
-                    })
-                    .collect();
-                loader.table(values, weights.max_tokens, width / 2)
-            };
-            Ok((table(f32::cos)?, table(f32::sin)?))
+        let tables = |rotary: Rotary| -> Result<(Tensor, Tensor)> {
+            let turns = rotary.turns(width, weights.max_tokens);
+            let table = |values| loader.table(values, weights.max_tokens, width / 2);
+            Ok((table(turns.cos)?, table(turns.sin)?))
         };
         Ok(Some(Self {
-            global: angles(global_theta)?,
-            local: angles(local_theta)?,
+            global: tables(global)?,
+            local: tables(local)?,
             window: Some(window),
         }))
     }

@@ -17,6 +17,8 @@ pub(super) struct Layer {
     pub(super) attention_out: Linear,
     pub(super) feed_forward_norm: Norm,
     pub(super) up: Linear,
+    /// What a gated feed-forward multiplies with, where it is a map of its own and not the second half of `up`.
+    pub(super) gate: Option<Linear>,
     pub(super) down: Linear,
     pub(super) local: bool,
     pub(super) relative: Option<Relative>,
@@ -53,11 +55,12 @@ impl Layer {
 
     fn feed_forward(&self, x: &Tensor, shape: &Shape) -> Result<Tensor> {
         let inner = self.up.forward(x)?;
-        let inner = match shape.activation {
-            Activation::Gelu => gelu::gelu(&inner)?,
-            Activation::GeluTanh => inner.gelu()?,
-            Activation::Relu => inner.relu()?,
-            Activation::GeGlu => gelu::geglu(&inner)?,
+        let inner = match (shape.activation, &self.gate) {
+            (Activation::Gelu, _) => gelu::gelu(&inner)?,
+            (Activation::GeluTanh, _) => inner.gelu()?,
+            (Activation::Relu, _) => inner.relu()?,
+            (Activation::GeGlu, Some(gate)) => (gelu::gelu(&inner)? * gate.forward(x)?)?,
+            (Activation::GeGlu, None) => gelu::geglu(&inner)?,
         };
         self.down.forward(&inner)
     }

@@ -7,6 +7,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::checkpoint::{self, read_dir};
+use crate::rotary::Scaling;
 use crate::weights::{Activation, Head as HeadWeights, Positions, Segment as SegmentWeights};
 
 fn weights(name: &str) -> EncoderWeights {
@@ -88,8 +89,20 @@ fn small_mistakes_show() {
         }
     });
     shows("modernbert-sequence", |weights| {
-        if let Positions::Rotary { local_theta, .. } = &mut weights.positions {
-            *local_theta = 160_000.0;
+        if let Positions::Rotary { local, .. } = &mut weights.positions {
+            local.theta = 160_000.0;
+        }
+    });
+    shows("modernbert-yarn-sequence", |weights| {
+        if let Positions::Rotary { global, .. } = &mut weights.positions {
+            global.scaling = Scaling::None;
+        }
+    });
+    shows("modernbert-yarn-embedding", |weights| {
+        if let Positions::Rotary { global, .. } = &mut weights.positions
+            && let Scaling::Yarn(yarn) = &mut global.scaling
+        {
+            yarn.size = 1.0;
         }
     });
     shows("modernbert-token", |weights| {
@@ -143,6 +156,23 @@ fn heads_share_segments() {
     }
 }
 
+/// What a GPU gets, here on the CPU.
+#[test]
+fn gates_may_be_maps_of_their_own() {
+    let batch = batch(&[80, 3, 40]);
+    // The second one has biases.
+    for name in ["modernbert-sequence", "modernbert-token"] {
+        let weights = weights(name);
+        let mut encoder = encoder(&weights);
+        let together = encoder.forward(&batch, &[0]).unwrap().remove(0);
+        let loader = load::Loader::new(&Device::Cpu, DType::F32).with_gates_apart();
+        encoder.model = Model::load(&weights, &loader).unwrap();
+        assert!(encoder.model.segments[0].layers[0].gate.is_some());
+        let apart = encoder.forward(&batch, &[0]).unwrap().remove(0);
+        assert!(distance(&together.values, &apart.values) < 1e-5, "{name}");
+    }
+}
+
 #[test]
 fn long_sequences_go_in_strips() {
     let batch = batch(&[80, 80, 79]);
@@ -164,6 +194,7 @@ fn halves_are_near() {
         "distilbert-token",
         "modernbert-token",
         "modernbert-embedding",
+        "modernbert-yarn-sequence",
         "deberta-sequence",
     ] {
         let weights = weights(name);

@@ -51,7 +51,7 @@ impl Config {
                 &format!("is {attention_heads}, which does not divide `hidden_size` {hidden}"),
             ));
         }
-        refuse_variants(json)?;
+        refuse_variants(json, family)?;
         let (eps, padding_id) = match family {
             Family::Roberta => (1e-12, 1),
             Family::Deberta => (1e-7, 0),
@@ -79,12 +79,14 @@ impl Config {
 }
 
 /// What would run, but not as the model was trained.
-fn refuse_variants(json: &Json) -> Result<(), ReadError> {
+fn refuse_variants(json: &Json, family: Family) -> Result<(), ReadError> {
     if json.flag("is_decoder", false)? {
         return Err(json.wrong("is_decoder", "is true; only encoders are run"));
     }
     match json.word(&["position_embedding_type"])? {
         None | Some("absolute") => Ok(()),
+        // mmBERT says "sans_pos"; ModernBERT's positions are rotary whatever stands there.
+        Some(_) if family == Family::ModernBert => Ok(()),
         Some(other) => Err(json.wrong(
             "position_embedding_type",
             &format!("is \"{other}\"; only absolute is run"),

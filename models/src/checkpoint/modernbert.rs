@@ -7,6 +7,7 @@ use super::bert::TRUNK;
 use super::config::Config;
 use super::error::ReadError;
 use super::json::Json;
+use super::rotary;
 use super::tensors::Tensors;
 use crate::weights::{
     Activation, Embeddings, EncoderWeights, Layer, NormOrder, Pooling, Positions, Segment, Stage,
@@ -14,8 +15,6 @@ use crate::weights::{
 };
 
 /// What transformers takes where the configuration says nothing.
-const GLOBAL_THETA: f64 = 160_000.0;
-const LOCAL_THETA: f64 = 10_000.0;
 const LOCAL_ATTENTION: usize = 128;
 const GLOBAL_EVERY: usize = 3;
 
@@ -30,6 +29,7 @@ pub(super) fn read(
     }
     let prefix = tensors.prefix("embeddings.tok_embeddings.weight")?;
     let hidden = config.hidden;
+    let (global, local) = rotary::read(json, config.positions)?;
     let layers = local_layers(json, config.layers)?
         .into_iter()
         .enumerate()
@@ -57,8 +57,8 @@ pub(super) fn read(
             norm: Some(tensors.norm_any(&format!("{prefix}embeddings.norm"), hidden)?),
         },
         positions: Positions::Rotary {
-            global_theta: theta(json, "full_attention", "global_rope_theta", GLOBAL_THETA)?,
-            local_theta: theta(json, "sliding_attention", "local_rope_theta", LOCAL_THETA)?,
+            global,
+            local,
             // `local_attention` counts both sides together.
             window: json.count(&["local_attention"])?.unwrap_or(LOCAL_ATTENTION) / 2,
         },
@@ -116,43 +116,6 @@ fn local_layers(json: &Json, layers: usize) -> Result<Vec<bool>, ReadError> {
         _ => Err(json.wrong(
             field,
             "does not say full_attention or sliding_attention for each layer",
-        )),
-    }
-}
-
-/// The base of the rotary angles: `rope_parameters.KIND.rope_theta` of transformers 5, or the older field.
-fn theta(json: &Json, kind: &str, older: &str, default: f64) -> Result<f64, ReadError> {
-    if let Some((field, scaling)) = json.any(&["rope_scaling"]) {
-        unscaled(json, field, scaling)?;
-    }
-    let (field, theta) = match json.any(&["rope_parameters"]) {
-        Some((field, parameters)) => {
-            let parameters = &parameters[kind];
-            unscaled(json, field, parameters)?;
-            (field, parameters.get("rope_theta").and_then(Value::as_f64))
-        }
-        None => (older, None),
-    };
-    let theta = match theta {
-        Some(theta) => theta,
-        None => json.number(&[older])?.unwrap_or(default),
-    };
-    if theta.is_finite() && theta > 1.0 {
-        Ok(theta)
-    } else {
-        Err(json.wrong(field, &format!("gives {theta} as the base of the angles")))
-    }
-}
-
-fn unscaled(json: &Json, field: &str, parameters: &Value) -> Result<(), ReadError> {
-    let kind = parameters
-        .get("rope_type")
-        .or_else(|| parameters.get("type"));
-    match kind.and_then(Value::as_str) {
-        None | Some("default") => Ok(()),
-        Some(other) => Err(json.wrong(
-            field,
-            &format!("asks for \"{other}\" angles; run are those of type \"default\""),
         )),
     }
 }

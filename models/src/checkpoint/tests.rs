@@ -411,8 +411,8 @@ fn complaints_about_variants_that_are_not_run() {
         "config.json: `layer_types` does not say full_attention or sliding_attention for each layer"
     );
     assert_eq!(
-        modern("rope_scaling", json!({"type": "yarn", "factor": 4.0})),
-        "config.json: `rope_scaling` asks for \"yarn\" angles; run are those of type \"default\""
+        modern("rope_scaling", json!({"type": "dynamic", "factor": 4.0})),
+        "config.json: `rope_scaling.type` is \"dynamic\"; run are default, linear, llama3 and yarn"
     );
     assert_eq!(
         modern("classifier_pooling", json!("max")),

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::encoder::Batch;
+
 /// Settings of one engine. Every field has a default; unknown ones are refused.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -76,21 +78,22 @@ impl Default for ThreadOptions {
 }
 
 /// What goes into one forward pass.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct BatchOptions {
-    /// The most tokens of a batch; a single window may have more. Default: 512, which suits a CPU; a GPU wants 8192 or
-    /// more.
-    pub max_tokens: usize,
-    /// The most windows of a batch. Default: 64.
-    pub max_windows: usize,
+    /// The most tokens of a batch; a single window may have more. Default: 512 on a CPU, 8192 on a GPU.
+    pub max_tokens: Option<usize>,
+    /// The most windows of a batch. Default: 64 on a CPU, 256 on a GPU.
+    pub max_windows: Option<usize>,
 }
 
-impl Default for BatchOptions {
-    fn default() -> Self {
-        Self {
-            max_tokens: 512,
-            max_windows: 64,
+impl BatchOptions {
+    /// The limits for an encoder for which `suits` is the usual batch.
+    #[must_use]
+    pub(crate) fn resolve(&self, suits: Batch) -> Batch {
+        Batch {
+            tokens: self.max_tokens.unwrap_or(suits.tokens),
+            sequences: self.max_windows.unwrap_or(suits.sequences),
         }
     }
 }

@@ -14,8 +14,8 @@ use parking_lot::{Condvar, Mutex};
 use super::flight::{Flight, Gone};
 use super::head::HeadSet;
 use super::metrics::Meters;
-use super::options::BatchOptions;
 use super::work::Work;
+use crate::encoder::Batch;
 
 /// A window is due later by so many times the time that the tokens before it take: beside other work, a long text
 /// gets about a quarter of the model.
@@ -66,7 +66,7 @@ pub(crate) type Needed<'a> = &'a dyn Fn(&Arc<Flight>) -> Option<Gone>;
 /// Windows that wait for a model thread.
 #[derive(Debug)]
 pub(crate) struct Queue {
-    batch: BatchOptions,
+    batch: Batch,
     max_tokens: usize,
     state: Mutex<State>,
     ready: Condvar,
@@ -98,9 +98,9 @@ pub(crate) enum Refused {
 }
 
 impl Queue {
-    pub(crate) fn new(batch: &BatchOptions, max_tokens: usize, meters: Arc<Meters>) -> Self {
+    pub(crate) fn new(batch: Batch, max_tokens: usize, meters: Arc<Meters>) -> Self {
         Self {
-            batch: batch.clone(),
+            batch,
             max_tokens,
             state: Mutex::new(State {
                 // 10 microseconds a token until something is measured.
@@ -157,7 +157,7 @@ impl Queue {
             }
             self.ready.wait(&mut state);
         }
-        let taken = state.take(&self.batch, needed);
+        let taken = state.take(self.batch, needed);
         self.measure(&state);
         if !state.lanes.is_empty() {
             // A push wakes one thread, but leaves work for more.
@@ -238,7 +238,7 @@ impl State {
         self.windows -= job.group().windows.len() - job.next;
     }
 
-    fn take(&mut self, limits: &BatchOptions, needed: Needed<'_>) -> Taken {
+    fn take(&mut self, limits: Batch, needed: Needed<'_>) -> Taken {
         let mut taken = Taken::default();
         // The greatest job is the most urgent one.
         let urgent = (0..self.lanes.len())
@@ -248,7 +248,7 @@ impl State {
         taken.heads = lane.heads;
         let mut tokens = 0;
         let mut too_large = Vec::new();
-        while taken.items.len() < limits.max_windows.max(1) && too_large.len() < PASS_OVER {
+        while taken.items.len() < limits.sequences.max(1) && too_large.len() < PASS_OVER {
             let Some(mut job) = lane.jobs.pop() else {
                 break;
             };
@@ -258,7 +258,7 @@ impl State {
                 continue;
             }
             let size = job.size(job.next);
-            if !taken.items.is_empty() && tokens + size > limits.max_tokens {
+            if !taken.items.is_empty() && tokens + size > limits.tokens {
                 too_large.push(job);
                 continue;
             }

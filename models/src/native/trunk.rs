@@ -2,8 +2,9 @@
 
 use super::Precision;
 use super::kernel::Isa;
-use super::kernel::attend::{Angles, Shape};
+use super::kernel::attend::Shape;
 use super::kernel::pack::PackedLinear;
+use crate::rotary::{Rotary, Turns};
 use crate::weights::{
     Activation, Embeddings, EncoderWeights, Layer, Norm, NormOrder, Pooling, Positions, Segment,
     Stage, Then,
@@ -20,7 +21,7 @@ pub(super) struct Trunk {
     pub(super) activation: Activation,
     pub(super) embeddings: Embeddings,
     /// Angles of layers that see everything, and of those with a window.
-    pub(super) angles: Option<(Angles, Angles)>,
+    pub(super) angles: Option<(Turns, Turns)>,
     pub(super) window: usize,
     pub(super) segments: Vec<PackedSegment>,
     pub(super) heads: Vec<PackedHead>,
@@ -66,12 +67,12 @@ impl Trunk {
         let width = weights.hidden / weights.attention_heads;
         let (angles, window) = match weights.positions {
             Positions::Rotary {
-                global_theta,
-                local_theta,
+                global,
+                local,
                 window,
             } => {
-                let of = |theta| angles(theta, width, weights.max_tokens);
-                (Some((of(global_theta), of(local_theta))), window)
+                let turns = |rotary: Rotary| rotary.turns(width, weights.max_tokens);
+                (Some((turns(global), turns(local))), window)
             }
             _ => (None, 0),
         };
@@ -139,17 +140,4 @@ fn stage(part: &Stage, isa: Isa) -> PackedStage {
         then: part.then,
         norm: part.norm.clone(),
     }
-}
-
-/// Angle of position `p` and coordinate `i`: `p / theta^(2 i / width)`. In `f32`, as the models were trained.
-fn angles(theta: f64, width: usize, positions: usize) -> Angles {
-    let speeds: Vec<f32> = (0..width / 2)
-        .map(|index| 1.0 / (theta.powf(2.0 * index as f64 / width as f64) as f32))
-        .collect();
-    let all = (0..positions).flat_map(|position| {
-        let speeds = speeds.iter();
-        speeds.map(move |speed| position as f32 * speed)
-    });
-    let (cos, sin) = all.map(|angle| (angle.cos(), angle.sin())).unzip();
-    Angles { cos, sin }
 }

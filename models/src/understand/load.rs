@@ -309,7 +309,8 @@ impl Loader<'_> {
         let gpu = match self.config.device {
             Device::Cuda => true,
             Device::Cpu => false,
-            Device::Auto => cfg!(feature = "cuda"),
+            // 8 bits are asked for, and only the CPU has them.
+            Device::Auto => cfg!(feature = "cuda") && self.config.precision != Precision::Int8,
         };
         if gpu {
             let precision = match self.config.precision {

@@ -68,6 +68,9 @@ impl Parts {
 
 /// What to add to the scores of `blocks` blocks of `block` tokens, which look at `before` more tokens before and behind
 /// themselves: `1 × sequences (or 1) × blocks × block × (block + 2 * before)`.
+///
+/// Put together on the device from two small tables: what is near is the same for all blocks, and where a sequence ends
+/// the same for all tokens of a block. Whole, it would be the largest upload of a batch.
 fn near_mask(
     window: usize,
     group: &Group,
@@ -75,23 +78,29 @@ fn near_mask(
     (block, blocks, before): (usize, usize, usize),
     like: &Tensor,
 ) -> Result<Tensor> {
-    let never = never(shape.dtype);
+    // Half of it, so that both together are finite.
+    let never = never(shape.dtype) / 2.0;
+    let score = |seen: bool| if seen { 0.0 } else { never };
     let equal = [group.longest];
     let lengths = group.lengths().unwrap_or(&equal);
     let columns = block + 2 * before;
-    let mut values = Vec::with_capacity(lengths.len() * blocks * block * columns);
-    for length in lengths {
-        for token in 0..blocks * block {
-            let first = token / block * block;
-            for column in 0..columns {
-                // Counted from `before` tokens before the sequence, so that nothing is negative.
-                let seen = first + column;
-                let inside = seen >= before && seen < before + length;
-                let near = seen.abs_diff(token + before) <= window;
-                values.push(if inside && near { 0.0 } else { never });
-            }
-        }
-    }
-    let dims = [1, lengths.len(), blocks, block, columns];
-    additive(values, &dims, like, shape.dtype)
+    // Columns are counted from `before` tokens before the block, so that nothing is negative.
+    let near = (0..block).flat_map(|token| {
+        (0..columns).map(move |column| score(column.abs_diff(token + before) <= window))
+    });
+    let inside = lengths.iter().flat_map(|length| {
+        (0..blocks).flat_map(move |index| {
+            let place = move |column: usize| index * block + column;
+            (0..columns)
+                .map(move |column| score((before..before + length).contains(&place(column))))
+        })
+    });
+    let near = additive(
+        near.collect(),
+        &[1, 1, 1, block, columns],
+        like,
+        shape.dtype,
+    )?;
+    let dims = [1, lengths.len(), blocks, 1, columns];
+    additive(inside.collect(), &dims, like, shape.dtype)?.broadcast_add(&near)
 }

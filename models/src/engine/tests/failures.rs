@@ -5,7 +5,7 @@ use super::*;
 
 #[tokio::test]
 async fn a_panic_fails_its_batch_and_nothing_else() {
-    let rig = rig(|options| options.batch.max_windows = 4);
+    let rig = rig(|options| options.batch.max_windows = Some(4));
     let occupied = rig.occupy().await;
     let calls: Vec<_> = (0..4).map(|i| rig.spawn(words(3, i), &[TOPIC])).collect();
     rig.queued(4).await;
@@ -25,7 +25,7 @@ async fn a_panic_fails_its_batch_and_nothing_else() {
 
 #[tokio::test]
 async fn when_the_last_model_thread_dies_nobody_waits() {
-    let rig = rig(|options| options.batch.max_windows = 1);
+    let rig = rig(|options| options.batch.max_windows = Some(1));
     let occupied = rig.occupy().await;
     let waiting: Vec<_> = (0..5).map(|i| rig.spawn(words(3, i), &[TOPIC])).collect();
     rig.queued(5).await;

@@ -5,7 +5,7 @@ use super::*;
 #[tokio::test]
 async fn single_equals_batch() {
     let alone = rig(|options| options.cache.max_bytes = 0);
-    let together = rig(|options| options.batch.max_tokens = 2048);
+    let together = rig(|options| options.batch.max_tokens = Some(2048));
     let texts: Vec<String> = (0..24).map(|i| words(1 + i * 7 % 90, i)).collect();
     let occupied = together.occupy().await;
     let calls: Vec<_> = texts
@@ -27,8 +27,8 @@ async fn single_equals_batch() {
 #[tokio::test]
 async fn sixty_four_clients_form_batches_within_the_budget() {
     let rig = rig(|options| {
-        options.batch.max_tokens = 100;
-        options.batch.max_windows = 16;
+        options.batch.max_tokens = Some(100);
+        options.batch.max_windows = Some(16);
     });
     let occupied = rig.occupy().await;
     // 12 tokens each with the special ones: 8 to a batch.
@@ -49,7 +49,7 @@ async fn sixty_four_clients_form_batches_within_the_budget() {
 
 #[tokio::test]
 async fn batches_are_filled_with_what_fits_longest_first() {
-    let rig = rig(|options| options.batch.max_tokens = 50);
+    let rig = rig(|options| options.batch.max_tokens = Some(50));
     let occupied = rig.occupy().await;
     let mut calls = Vec::new();
     // With the special tokens: 30, 22, 18.
@@ -71,7 +71,7 @@ async fn batches_are_filled_with_what_fits_longest_first() {
 
 #[tokio::test]
 async fn who_is_due_first_goes_first() {
-    let rig = rig(|options| options.batch.max_windows = 1);
+    let rig = rig(|options| options.batch.max_windows = Some(1));
     let occupied = rig.occupy().await;
     let now = Instant::now();
     let mut calls = Vec::new();
@@ -95,7 +95,7 @@ async fn who_is_due_first_goes_first() {
 
 #[tokio::test]
 async fn half_of_the_clients_go_and_their_work_goes_with_them() {
-    let rig = rig(|options| options.batch.max_windows = 4);
+    let rig = rig(|options| options.batch.max_windows = Some(4));
     let occupied = rig.occupy().await;
     let calls: Vec<_> = (0..64).map(|i| rig.spawn(words(5, i), &[TOPIC])).collect();
     rig.queued(64).await;

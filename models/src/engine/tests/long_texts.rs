@@ -4,7 +4,7 @@ use super::*;
 
 #[tokio::test]
 async fn a_long_text_does_not_stall_a_short_one() {
-    let rig = rig(|options| options.batch.max_tokens = 64);
+    let rig = rig(|options| options.batch.max_tokens = Some(64));
     let occupied = rig.occupy().await;
     let due = Instant::now() + Duration::from_secs(1000);
     let long = rig.spawn_until(words(1000, 0), &[TOPIC], Some(due));
@@ -31,7 +31,7 @@ async fn a_megabyte_is_read_to_its_end_in_pieces() {
     let rig = rig(|options| {
         options.threads.tokenizer = Some(2);
         options.default_head.max_windows = 100_000;
-        options.batch.max_tokens = 4096;
+        options.batch.max_tokens = Some(4096);
     });
     let text = words(150_000, 0);
     assert!(text.len() > 1 << 20);

@@ -10,6 +10,7 @@ use super::math::exp;
 use super::tile::{Ahead, Sums, even, tile, with_rows};
 use super::{Full, Isa, Job, Simd, TILE_REGISTERS};
 use crate::native::threads::Threads;
+use crate::rotary::Turns;
 
 /// The shape of attention.
 #[derive(Debug, Clone, Copy)]
@@ -49,15 +50,6 @@ impl Shape {
     }
 }
 
-/// Cosines and sines of the angles: for each position half as many as a head has numbers.
-#[derive(Debug)]
-pub(crate) struct Angles {
-    /// The cosines.
-    pub(crate) cos: Vec<f32>,
-    /// The sines.
-    pub(crate) sin: Vec<f32>,
-}
-
 /// Keys and values in blocks.
 pub(crate) struct Blocks<'a> {
     /// Block after block: for each head, for each of its numbers, that of each token.
@@ -85,7 +77,7 @@ pub(crate) fn prepare(
     isa: Isa,
     threads: &Threads,
     shape: Shape,
-    angles: Option<&Angles>,
+    angles: Option<&Turns>,
     places: &[Place],
     qkv: &mut [f32],
     blocks: Blocks<'_>,
@@ -121,7 +113,7 @@ pub(crate) fn prepare(
 
 struct Prepare<'a> {
     shape: Shape,
-    angles: Option<&'a Angles>,
+    angles: Option<&'a Turns>,
     first: usize,
     places: &'a [Place],
     qkv: &'a mut [f32],

@@ -1,6 +1,7 @@
 //! Small random models.
 
 use crate::encoder::{HeadInfo, Packed, Task};
+use crate::rotary::Rotary;
 use crate::weights::*;
 
 /// Numbers that look random and are always the same.
@@ -146,8 +147,8 @@ pub(super) fn model(sketch: Sketch, seed: u64) -> EncoderWeights {
         },
         positions: if sketch.modern {
             Positions::Rotary {
-                global_theta: 160_000.0,
-                local_theta: 10_000.0,
+                global: Rotary::plain(160_000.0),
+                local: Rotary::plain(10_000.0),
                 window: sketch.window,
             }
         } else {

@@ -114,12 +114,12 @@ fn attention(weights: &EncoderWeights, local: bool, mut qkv: Rows) -> Rows {
     let width = hidden / heads;
     let mut window = usize::MAX;
     if let Positions::Rotary {
-        global_theta,
-        local_theta,
+        global: all,
+        local: near,
         window: tokens,
     } = weights.positions
     {
-        let theta = if local { local_theta } else { global_theta };
+        let theta = if local { near.theta } else { all.theta };
         for (position, row) in qkv.iter_mut().enumerate() {
             for head in row[..2 * hidden].chunks_exact_mut(width) {
                 turn(head, position, theta);
