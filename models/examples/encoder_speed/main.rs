@@ -4,9 +4,7 @@
 //! `--shape minilm-l6`, `--tokens 64,512`, `--batch 1`, `--threads 1`, `--rounds 5`, `--no-candle`.
 //! `export SHAPE FILE` writes a shape's weights, `worker SHAPE` and `candle SHAPE` time what their input asks for, a line
 //! each (`PRECISION THREADS BATCH TOKENS HEADS`, answered with milliseconds); `models/benches/peers.py` uses them.
-//! `agreement BUNDLE FILE..` compares the labels that a bundle gives in int8 and in f32, for the `text` of each JSON line.
 
-mod agreement;
 mod peers;
 mod shapes;
 
@@ -33,7 +31,6 @@ fn main() -> Result<(), Failure> {
         ["export", shape, file] => peers::export(&find(shape)?, file),
         ["worker", shape] => peers::worker(&find(shape)?),
         ["candle", shape] => peers::candle_worker(&find(shape)?),
-        ["agreement", bundle, files @ ..] => agreement::print(bundle, files),
         options => table(options),
     }
 }

@@ -309,6 +309,18 @@ impl std::fmt::Debug for Isa {
     }
 }
 
+/// See [`Isa::activation_steps`].
+struct Steps;
+
+impl Job for Steps {
+    type Output = f32;
+
+    #[inline(always)]
+    fn run<S: Simd>(self, _simd: S) -> f32 {
+        S::Int8::limit(1)
+    }
+}
+
 impl Isa {
     /// What every processor has.
     pub(crate) fn portable() -> Self {
@@ -328,6 +340,11 @@ impl Isa {
         all.extend(neon::Neon::detect().map(Self::Neon));
         all.push(Self::portable());
         all
+    }
+
+    /// Steps of an integer activation between nothing and a row's largest, at best.
+    pub(crate) fn activation_steps(self) -> f32 {
+        self.run(Steps)
     }
 
     /// The name that chooses it.

@@ -85,7 +85,7 @@ pub enum Device {
 pub enum Precision {
     /// What suits the weights and the device. On the CPU: the fastest that `commutator models measure` (or `pull`) found
     /// to give at least 99.5 % of the labels of 32 bits; where nothing was measured, 8 bits for weights that are stored
-    /// so, else 32. On the GPU: 16 bits.
+    /// so on processors whose kernels give activations more bits than weights (AVX2), else 32. On the GPU: 16 bits.
     #[default]
     Auto,
     /// 32-bit floating point.

@@ -352,8 +352,8 @@ impl Loader<'_> {
         if let Some(precision) = agreement::recorded(self.hub, content) {
             return precision;
         }
-        // Who stored them so has tested them so.
-        if is_int8(weights) {
+        // Who stored them so has tested them so, with activations of more bits than some processors' instructions take.
+        if is_int8(weights) && native::has_fine_activations() {
             return native::Precision::Int8;
         }
         tracing::info!(
