@@ -12,10 +12,9 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, head
 use pingora::http::ResponseHeader;
 use pingora::protocols::http::ServerSession;
 use pingora::proxy::{FailToProxy, Session};
-use pingora::{Error, ErrorSource, Result};
+use pingora::{Error, Result};
 
 use super::ctx::Ctx;
-use super::fail::GUARD_STOPPED;
 use super::{Gateway, fail, guards, headers};
 use crate::policy_file::HeadersMode;
 
@@ -149,17 +148,10 @@ impl Gateway {
     ) -> FailToProxy {
         Self::restore_session(session, ctx);
         let begun = session.response_written().map(is_stream);
-        // A whole answer to a request that was read whole: the client's connection is as good as before. (A body that
-        // breaks HTTP's rules counts as read, too, but nothing sets off with one.)
-        let reusable = begun.is_none()
-            && ctx.flight.is_some()
-            && (*error.etype() == GUARD_STOPPED || *error.esource() != ErrorSource::Downstream)
-            && body_is_read(session);
-        if !reusable {
-            session.set_keepalive(None);
-        }
+        // Pingora keeps no HTTP/1 connection after a failed proxying, whatever we answer, so the head must say so.
+        session.set_keepalive(None);
         if begun.is_none() && self.answer_stopped(session, ctx).await {
-            return ended(200, reusable && !ctx.record.client_gone);
+            return dead(200);
         }
         if self.end_stream(session, ctx).await {
             return dead(200);
@@ -195,7 +187,7 @@ impl Gateway {
                 ctx.record.response_path = Some(ResponsePath::Error);
                 let sent = self.failure_head(session, ctx, &api_error).await;
                 ctx.record.client_gone = sent.is_err();
-                ended(status, reusable && sent.is_ok())
+                dead(status)
             }
         }
     }
@@ -277,13 +269,9 @@ impl Gateway {
 }
 
 fn dead(error_code: u16) -> FailToProxy {
-    ended(error_code, false)
-}
-
-fn ended(error_code: u16, can_reuse_downstream: bool) -> FailToProxy {
     FailToProxy {
         error_code,
-        can_reuse_downstream,
+        can_reuse_downstream: false,
     }
 }
 

@@ -55,24 +55,6 @@ async fn a_violation_stops_a_silent_frontend(#[case] protocol: &str) {
     assert_eq!(metrics.sum("upstream_retries_total", &[]), 0.0);
 }
 
-/// An answer in place of the frontend's leaves the client's connection as it was.
-#[tokio::test]
-async fn a_connection_outlives_a_violation_and_a_failure() {
-    let stage = Stage::top(GUARDS).await;
-    let mut client = Client::h1(stage.gateway.addr()).await;
-    stage.frontend().set_fault(Fault::hang_before_headers());
-    let answer = client.post(CHAT, &chat(SSN)).await;
-    assert_eq!(answer.header("x-vsr-response-path"), "blocked");
-    assert_ne!(answer.header("connection"), "close");
-    stage.frontend().set_fault(Fault::close_before_response());
-    let answer = client.post(CHAT, &chat("What is 2+2?")).await;
-    assert_eq!(answer.status, 502, "{}", answer.text());
-    assert_ne!(answer.header("connection"), "close");
-    stage.frontend().set_fault(Fault::none());
-    let answer = client.post(CHAT, &chat("What is 2+3?")).await;
-    assert_eq!(answer.header("x-vsr-response-path"), "upstream");
-}
-
 /// The frontend answers at once, and the guard takes its time: the answer waits.
 #[tokio::test]
 async fn nothing_leaves_before_the_verdict() {
