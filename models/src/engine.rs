@@ -52,6 +52,7 @@ pub use options::{
     ThreadOptions, WindowOptions,
 };
 
+pub(crate) use adopt::attacks;
 use cache::Cache;
 use flight::{Departure, Flights, NEVER, Outcome, Receiver};
 use gate::Gate;

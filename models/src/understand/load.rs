@@ -11,7 +11,7 @@ use crate::agreement;
 use crate::candle::{self, CandleEncoder, Place as CandlePlace};
 use crate::checkpoint::{self, Checkpoint, HeadSettings};
 use crate::encoder::{Encoder, Task};
-use crate::engine::{Combine, Engine, EngineMetrics, EngineOptions, EngineParts};
+use crate::engine::{self, Combine, Engine, EngineMetrics, EngineOptions, EngineParts};
 use crate::native::{self, NativeEncoder, Threads};
 use crate::normalize::{self, Limits};
 use crate::rules::{Rules, RulesConfig};
@@ -36,17 +36,6 @@ pub struct LoadedModel {
     /// How it runs: `native int8 avx2`, `candle cpu f32`, ...
     pub backend: String,
 }
-
-/// Labels that mean "no attack" when the configuration does not name those that do. Others are attacks.
-const HARMLESS: [&str; 7] = [
-    "benign",
-    "safe",
-    "legit",
-    "normal",
-    "no_injection",
-    "no injection",
-    "label_0",
-];
 
 impl Understanding {
     /// Finds, reads and starts the models. Blocks for as long as that takes; the network is never asked.
@@ -265,12 +254,7 @@ impl Loader<'_> {
         if !self.config.attack_labels.is_empty() {
             return self.config.attack_labels.clone();
         }
-        let harmless = |label: &&String| HARMLESS.contains(&label.to_lowercase().as_str());
-        labels
-            .iter()
-            .filter(|label| !harmless(label))
-            .cloned()
-            .collect()
+        engine::attacks(labels)
     }
 
     /// The labels that mean an attack, and the threshold that the model's files give.

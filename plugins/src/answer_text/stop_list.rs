@@ -329,24 +329,32 @@ mod tests {
         assert!(most <= 3 * 40 + 8, "{most} of {sent}");
     }
 
+    /// What comes out of a text that comes in pieces of `cut` characters, and whether it was stopped.
+    fn in_pieces(filter: &mut StopList, text: &str, cut: usize) -> (String, bool) {
+        let (mut out, mut stop) = (String::new(), false);
+        let chars: Vec<char> = text.chars().collect();
+        for piece in chars.chunks(cut) {
+            let filtered = block_on(filter.push(&piece.iter().collect::<String>())).unwrap();
+            out += &filtered.text;
+            stop = filtered.stop;
+            if stop {
+                break;
+            }
+        }
+        if !stop {
+            let rest = block_on(filter.finish()).unwrap();
+            out += &rest.text;
+            stop = rest.stop;
+        }
+        (out, stop)
+    }
+
     proptest! {
         #[test]
         fn any_split_gives_the_same(text in "(blue|bird|bluebird| |E-12345|6|7|c\\+\\+|\u{e9}clair|sk-|[a-c]){0,30}", cut in 1..7usize, block: bool) {
             let outcome = if block { VerdictOutcome::Blocked } else { VerdictOutcome::Masked };
             let (mut filter, _) = list(outcome, false);
-            let (mut out, mut stop) = (String::new(), false);
-            let chars: Vec<char> = text.chars().collect();
-            for piece in chars.chunks(cut) {
-                let filtered = block_on(filter.push(&piece.iter().collect::<String>())).unwrap();
-                out += &filtered.text;
-                stop = filtered.stop;
-                if stop { break; }
-            }
-            if !stop {
-                let rest = block_on(filter.finish()).unwrap();
-                out += &rest.text;
-                stop = rest.stop;
-            }
+            let (out, stop) = in_pieces(&mut filter, &text, cut);
             let expected = whole(outcome, &text);
             prop_assert_eq!((out, stop), (expected.text, expected.stop));
         }
@@ -363,19 +371,7 @@ mod tests {
             let value = serde_json::json!({"blue": words.join(" \"\n/"), "n": number, "sk-a": ["C++", "\u{e9}clair\n"]});
             let text = escaped(&value, every);
             let (mut filter, _) = list(outcome, true);
-            let (mut out, mut stop) = (String::new(), false);
-            let chars: Vec<char> = text.chars().collect();
-            for piece in chars.chunks(cut) {
-                let filtered = block_on(filter.push(&piece.iter().collect::<String>())).unwrap();
-                out += &filtered.text;
-                stop = filtered.stop;
-                if stop { break; }
-            }
-            if !stop {
-                let rest = block_on(filter.finish()).unwrap();
-                out += &rest.text;
-                stop = rest.stop;
-            }
+            let (out, stop) = in_pieces(&mut filter, &text, cut);
             let whole = block_on(list(outcome, true).0.whole(&text)).unwrap();
             prop_assert_eq!((&out, stop), (&whole.text, whole.stop));
             if !block {
