@@ -48,6 +48,14 @@ def test_cargo_sums_over_binaries_and_doc_tests() -> None:
     assert counts.skips == ["off::three: needs a GPU", "off::four: ignored, no reason given"]
 
 
+def test_a_cargo_test_that_says_it_skipped_has_not_passed() -> None:
+    stage = Stage("test", "cargo", 101, 1)
+    before = count(stage, CARGO, None)
+    after = count(stage, "test a ... \nSKIP: nobody may trace\nok\n" + CARGO, None)
+    assert (after.passed, after.skipped) == (before.passed - 1, before.skipped + 1)
+    assert "nobody may trace" in after.skips
+
+
 def test_junit_counts_errors_as_failures() -> None:
     counts = count_junit(JUNIT)
     assert (counts.passed, counts.failed, counts.skipped) == (1, 2, 1)

@@ -41,7 +41,7 @@ pub struct AnswersConfig {
     pub on_error: OnError,
     /// What a client gets where an answer is stopped.
     pub block: AnswerBlock,
-    /// Find and count, but change nothing and delay nobody.
+    /// Find and count, but change nothing. Text is held back all the same.
     pub shadow: bool,
 }
 
