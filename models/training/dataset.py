@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 IGNORED = -1
+# `fresh` is a test by another hand than every other part; nothing is fitted to it or chosen by it.
+PARTS = ("train", "dev", "test", "fresh")
 # Disguises that the engine undoes before it classifies: such rows teach nothing that the plain ones do not.
 UNDONE = ("homoglyph/", "zero-width/", "encoded/")
 
@@ -44,6 +46,12 @@ def spread(rows: list[dict], most: int | None) -> list[dict]:
     if most is None or len(rows) <= most:
         return rows
     return [rows[index * len(rows) // most] for index in range(most)]
+
+
+def parts(folder: Path) -> list[Path]:
+    """The files of a branch's data; older data has no `fresh`."""
+    files = [folder / f"{part}.jsonl" for part in PARTS]
+    return [file for file in files if file.exists() or file.stem != "fresh"]
 
 
 def file_hash(path: Path) -> str:

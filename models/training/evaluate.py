@@ -4,7 +4,8 @@
     python evaluate.py --data build --python ../bundle --out build/scores.json
 
 The first asks the product, with its rules and its normalisation; the second runs the bundle's weights alone.
-`--part dev` takes the development files, for choosing; the test files are for looking at once, at the end.
+`--part dev` takes the development files, for choosing; the test files are for looking at once, at the end; so are those
+of `--part fresh`, which somebody else wrote.
 """
 
 from __future__ import annotations
@@ -71,18 +72,24 @@ def buried(classify: Classify, rows: list[dict], count: int) -> dict:
     order = random.Random(7)
     rows = order.sample(rows, len(rows))
     ordinary = [row["text"] for row in rows if row["label"] == "benign" and guard_group(row) == "ordinary English"]
-    alone_verdicts = [answer["jailbreak"]["label"] for answer in classify(ordinary[:400])]
+    if len(ordinary) < 2:  # Nothing to bury attacks in.
+        return {}
+    # The texts around and those to bury are apart.
+    around = 400 if len(ordinary) >= 400 + count else len(ordinary) // 2
+    alone_verdicts = [answer["jailbreak"]["label"] for answer in classify(ordinary[:around])]
     harmless = [text for text, verdict in zip(ordinary, alone_verdicts, strict=False) if verdict == "benign"]
     words = " ".join(harmless).split()
     words = (words * (HAYSTACK_WORDS // max(1, len(words)) + 1))[:HAYSTACK_WORDS]
     before, after = " ".join(words[: HAYSTACK_WORDS // 2]), " ".join(words[HAYSTACK_WORDS // 2 :])
-    chosen = [row["text"] for row in rows if row["label"] == "jailbreak"][:count] + ordinary[400 : 400 + count]
+    chosen = [row["text"] for row in rows if row["label"] == "jailbreak"][:count]
+    attacks = len(chosen)
+    chosen += ordinary[around : around + count]
     alone = [answer["jailbreak"]["label"] for answer in classify(chosen)]
     within = [answer["jailbreak"]["label"] for answer in classify([f"{before}\n{text}\n{after}" for text in chosen])]
     same = [a == w for a, w in zip(alone, within, strict=True)]
     haystack = classify([f"{before}\n{after}"])[0]["jailbreak"]
     return {
-        "same_verdict": {"attacks": float(np.mean(same[:count])), "benign": float(np.mean(same[count:]))},
+        "same_verdict": {"attacks": float(np.mean(same[:attacks])), "benign": float(np.mean(same[attacks:]))},
         "texts": len(chosen),
         "harmless_words_alone": haystack["score"],
     }
@@ -94,7 +101,7 @@ def main() -> None:
     way = parser.add_mutually_exclusive_group(required=True)
     way.add_argument("--command", help="the product's command, which reads JSONL and writes JSONL")
     way.add_argument("--python", type=Path, metavar="BUNDLE", help="run this bundle in Python")
-    parser.add_argument("--part", default="test", choices=("dev", "test"))
+    parser.add_argument("--part", default="test", choices=("dev", "test", "fresh"))
     parser.add_argument("--tasks", nargs="+", default=["domain", "guard", "pii"], choices=("domain", "guard", "pii"))
     parser.add_argument("--rows", type=int, help="so many texts of each file, evenly spread; all without it")
     parser.add_argument("--buried", type=int, default=20, help="attacks (and benign texts) to bury; 0 for none")
@@ -111,7 +118,8 @@ def main() -> None:
     if "guard" in ways:
         scores["guard"] = guard(ways["guard"], rows["guard"])
         if args.buried:
-            scores["guard"]["buried"] = buried(ways["guard"], rows["guard"], args.buried)
+            hidden = buried(ways["guard"], rows["guard"], args.buried)
+            scores["guard"].update({"buried": hidden} if hidden else {})
     if "pii" in ways:
         scores["pii"] = pii(ways["pii"], rows["pii"], rows["guard"])
     text = json.dumps(scores, indent=1)

@@ -9,7 +9,7 @@ import numpy as np
 from spec import SENSITIVE
 
 EXAMS = "mmlu-pro"
-LOOK_ALIKES = ("look", "_ok", "mail_dev", "machine", "prompt-forge")
+LOOK_ALIKES = ("look", "_ok", "mail_dev", "machine", "prompt-forge", "written/")
 
 
 def guard_group(row: dict) -> str:

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
-from dataset import IGNORED, Example, examples, file_hash, plain_rows
+from dataset import IGNORED, Example, examples, file_hash, parts, plain_rows
 from model import Model, forward, new_model, save
 from spec import SPECS, Spec
 from tokens import batches, load_tokenizer, pad
@@ -167,7 +167,7 @@ def main() -> None:
         "tokens": tokens,
         "wall_s": round(time.monotonic() - wall),
         "cpu_s": round(time.process_time() - cpu),
-        "data": {f"{part}.jsonl": file_hash(args.data / f"{part}.jsonl") for part in ("train", "dev", "test")},
+        "data": {file.name: file_hash(file) for file in parts(args.data)},
     }
     (args.out / "training.json").write_text(json.dumps(record, indent=1) + "\n")
 

@@ -1,10 +1,10 @@
-"""Drops training texts that share a run of ten words with a text kept for evaluation."""
+"""Finds texts that share a run of ten words, so that what is kept for evaluation stays out of training."""
 
 from __future__ import annotations
 
 import re
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 RUN = 10
@@ -42,3 +42,18 @@ def clean(rows: list[dict], folder: Path | None) -> tuple[list[dict], int]:
             if run in owners:
                 bad.update(owners[run])
     return [r for i, r in enumerate(rows) if i not in bad], len(bad)
+
+
+def apart(rows: list[dict], texts: Iterable[str]) -> tuple[list[dict], Counter]:
+    """The rows that share neither a run of ten words nor all their words with one of `texts`, and how many of each
+    source were dropped."""
+    held: set[str] = set()
+    for text in texts:
+        held.update((" ".join(WORD.findall(text.lower())), *runs(text)))
+    kept, dropped = [], Counter()
+    for row in rows:
+        if held.isdisjoint((" ".join(WORD.findall(row["text"].lower())), *runs(row["text"]))):
+            kept.append(row)
+        else:
+            dropped[row["src"]] += 1
+    return kept, dropped

@@ -1,4 +1,4 @@
-"""Builds the domain classifier's train, dev and test files. See README.md for what goes where."""
+"""Builds the domain classifier's train, dev, test and fresh files. See README.md for what goes where."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent)]
 import frames  # noqa: E402
 import ngrams  # noqa: E402
 import wordnet  # noqa: E402
+import written  # noqa: E402
 from topics import Subject, heldout, subjects  # noqa: E402
 
 SEED = 20250301
@@ -104,6 +105,19 @@ def chat(rng: random.Random, subject: Subject, names: list[str], which: str) -> 
     return out
 
 
+def by_hand(rng: random.Random, labels: set[str]) -> dict[str, list[dict]]:
+    """The prompts of `written/`: those for training with two rough copies each, those for dev as they stand."""
+    out: dict[str, list[dict]] = {"train": [], "dev": []}
+    for label, lang, text in written.folder(HERE / "written"):
+        if label not in labels:
+            raise ValueError(f"written/{label}.txt: no such subject")
+        src = "written" if lang == "en" else f"written/{lang}"
+        dev = written.is_dev(text)
+        texts = [text] if dev else [text, frames.rough(rng, text), frames.rough(rng, text)]
+        out["dev" if dev else "train"] += [row(t, label, src) for t in texts]
+    return out
+
+
 def unique(rows: list[dict], taken: set[str]) -> list[dict]:
     """Rows whose text was not seen yet; `taken` grows."""
     out = []
@@ -127,7 +141,7 @@ def write(path: Path, rows: list[dict]) -> None:
 
 
 def main() -> None:
-    """Reads the arguments and writes the three files."""
+    """Reads the arguments and writes the four files."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--mmlu-pro", type=Path, required=True, help="folder with mmlu-pro-train.jsonl and -dev.jsonl")
     parser.add_argument("--wordnet", type=Path, required=True, help="WordNet's data.noun")
@@ -147,12 +161,21 @@ def main() -> None:
     for subject in everything:
         for which, rows in (("test", test), ("dev", dev), ("train", train)):
             rows += chat(rng, subject, names[subject.label], which)
-    train, dropped = ngrams.clean(train, args.offlimits)
+    fresh = [row(p, label, "fresh") for label, _, p in written.by_subject(HERE / "test" / "fresh.txt", set(by_label))]
+    hand = by_hand(random.Random(SEED + 1), set(by_label))
+    hand["dev"], with_test = ngrams.apart(hand["dev"], (r["text"] for r in test))
+    hand["train"], with_dev = ngrams.apart(hand["train"], (r["text"] for r in test + dev + hand["dev"]))
+    dev += hand["dev"]
+    train, dropped = ngrams.clean(train + hand["train"], args.offlimits)
     print("dropped for a run shared with evaluation:", dropped)
-    test, dev = unique(test, set()), unique(dev, set())
-    train = unique(train, taken | {r["text"] for r in test + dev})
+    print("handwritten rows dropped for a run shared with dev or test:", dict(with_test + with_dev))
+    held_texts = [r["text"] for r in fresh]
+    (train, train_fresh), (dev, dev_fresh) = ngrams.apart(train, held_texts), ngrams.apart(dev, held_texts)
+    print("dropped for a run shared with fresh:", dict(train_fresh + dev_fresh))
+    test, dev, fresh = unique(test, set()), unique(dev, set()), unique(fresh, set())
+    train = unique(train, taken | {r["text"] for r in test + dev + fresh})
     rng.shuffle(train)
-    for name, rows in (("train", train), ("dev", dev), ("test", test)):
+    for name, rows in (("train", train), ("dev", dev), ("test", test), ("fresh", fresh)):
         write(args.out / f"{name}.jsonl", rows)
 
 

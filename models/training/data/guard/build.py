@@ -1,4 +1,4 @@
-"""Builds train.jsonl, dev.jsonl and test.jsonl of the guard's data.
+"""Builds train.jsonl, dev.jsonl, test.jsonl and fresh.jsonl of the guard's data.
 
     python -m models.training.data.guard.build --cache CACHE --domain DOMAIN --out OUT
 
@@ -16,7 +16,7 @@ import os
 import random
 from pathlib import Path
 
-from . import attacks_external, benign_external, foreign, mix, offlimits
+from . import attacks_external, benign_external, foreign, mix, offlimits, written
 from .grammar import Family, Grammar
 from .rows import Row
 from .text import clean, fingerprint, ngrams, size, stable, windows, words
@@ -89,6 +89,7 @@ def gather(unpacked: Path, debian: Path, domain: Path) -> list[Row]:
     rows.extend(benign_external.exam(domain))
     rows.extend(foreign.fortunes(debian))
     rows.extend(foreign.manpages(debian))
+    rows.extend(written.training(HERE / "written"))
     return rows
 
 
@@ -104,6 +105,11 @@ def without_withheld(rows: list[Row], index: object, short: set[str], dropped: c
     return kept
 
 
+def by_hand(row: Row) -> bool:
+    """Whether the text was written for training one by one, by another hand than the grammars."""
+    return row.src.startswith("written/")
+
+
 def distinct(rows: list[Row], dropped: collections.Counter) -> list[Row]:
     """Rows without equal texts and near copies; one text with two labels goes altogether."""
     labels: dict[str, set[bool]] = collections.defaultdict(set)
@@ -113,7 +119,8 @@ def distinct(rows: list[Row], dropped: collections.Counter) -> list[Row]:
     bags: set[str] = set()
     runs: collections.Counter = collections.Counter()
     kept = []
-    for row in sorted(rows, key=lambda r: stable(r.text)):
+    # What was written by hand comes last, so that it never takes the place of another source's row.
+    for row in sorted(rows, key=lambda r: (by_hand(r), stable(r.text))):
         tokens = words(row.text)
         mark = fingerprint(tokens)
         bag = " ".join(sorted(set(tokens)))
@@ -130,22 +137,43 @@ def distinct(rows: list[Row], dropped: collections.Counter) -> list[Row]:
     return kept
 
 
-def apart(splits: dict[str, list[Row]], dropped: collections.Counter) -> None:
-    """Takes from dev and test what shares a run of ten words or its whole text with train."""
+def marks(rows: list[Row]) -> set[object]:
+    """What rows are compared by: their whole texts and their runs of ten words."""
     seen: set[object] = set()
-    for row in splits["train"]:
+    for row in rows:
         tokens = words(row.text)
         seen.add(fingerprint(tokens))
         seen.update(ngrams(tokens))
+    return seen
+
+
+def without(rows: list[Row], seen: set[object], why: str, dropped: collections.Counter) -> list[Row]:
+    """The rows that share nothing with `seen`; the others are counted under `why` and their source."""
+    kept = []
+    for row in rows:
+        tokens = words(row.text)
+        if fingerprint(tokens) in seen or any(g in seen for g in ngrams(tokens)):
+            dropped[f"{why} {row.src}"] += 1
+        else:
+            kept.append(row)
+    return kept
+
+
+def apart(splits: dict[str, list[Row]], dropped: collections.Counter) -> None:
+    """Takes from dev and test what shares a run of ten words or its whole text with train."""
+    seen = marks(splits["train"])
     for name in ("dev", "test"):
-        kept = []
-        for row in splits[name]:
-            tokens = words(row.text)
-            if fingerprint(tokens) in seen or any(g in seen for g in ngrams(tokens)):
-                dropped[f"in train {row.src}"] += 1
-            else:
-                kept.append(row)
-        splits[name] = kept
+        splits[name] = without(splits[name], seen, "in train", dropped)
+
+
+def hand_apart(
+    hand: dict[str, list[Row]], splits: dict[str, list[Row]], dropped: collections.Counter
+) -> dict[str, list[Row]]:
+    """The handwritten rows of train and dev that share nothing with the other parts; here train yields, so that dev
+    and test of the other sources stay as they are."""
+    dev = without(hand["dev"], marks(splits["train"] + splits["test"]), "in train or test", dropped)
+    train = without(hand["train"], marks(splits["dev"] + splits["test"] + dev), "in dev or test", dropped)
+    return {"train": train, "dev": dev}
 
 
 def balance(rows: list[Row], caps: dict[tuple[str, bool], int]) -> list[Row]:
@@ -189,6 +217,14 @@ def write(path: Path, rows: list[Row], seed: str) -> None:
     os.replace(part, path)
 
 
+def _head(src: str) -> str:
+    """The source as the report counts it: mixes and disguises without the source of what was mixed."""
+    first, _, rest = src.partition("/")
+    if first not in {"buried", *mix.DISGUISES}:
+        return src
+    return f"{first}/written" if rest.startswith("written/") else first
+
+
 def report(splits: dict[str, list[Row]], dropped: collections.Counter) -> dict:
     """Counts by class, source and language, and what was dropped."""
     result: dict = {}
@@ -196,8 +232,7 @@ def report(splits: dict[str, list[Row]], dropped: collections.Counter) -> dict:
         sources: dict = collections.defaultdict(lambda: [0, 0])
         langs: dict = collections.defaultdict(lambda: [0, 0])
         for row in rows:
-            head = row.src.split("/")[0] if row.src.split("/")[0] in {"buried", *mix.DISGUISES} else row.src
-            sources[head][row.attack] += 1
+            sources[_head(row.src)][row.attack] += 1
             langs[row.lang][row.attack] += 1
         result[name] = {
             "rows": len(rows),
@@ -221,14 +256,26 @@ def main() -> None:
     rows = [r for r in gather(unpacked, options.cache / "debian", options.domain) if clean(r.text)]
     index, short = offlimits.withheld_index(options.cache / "offlimits", unpacked, options.cache)
     rows = distinct(without_withheld(rows, index, short, dropped), dropped)
-    splits = {name: [r for r in rows if r.split == name] for name in ("train", "dev", "test")}
+    hand = {name: [r for r in rows if r.split == name and by_hand(r)] for name in ("train", "dev")}
+    splits = {name: [r for r in rows if r.split == name and not by_hand(r)] for name in ("train", "dev", "test")}
     splits["train"] = balance(splits["train"], TRAIN_CAPS)
     apart(splits, dropped)
+    hand = hand_apart(hand, splits, dropped)
+    fresh = written.fresh(HERE / "test" / "fresh.txt")
+    seen = marks(fresh)
+    for name in hand:
+        hand[name] = without(hand[name], seen, "in fresh", dropped)
     for name, count in (("train", 1300), ("dev", 150), ("test", 200)):
         plain = splits[name]
         carriers = [r for r in plain if not r.attack]
         buried = mix.buried(plain, carriers, count, name, SEED)
         splits[name] = plain + buried + mix.disguised(plain, 0.07 if name == "train" else 0.06, name, SEED)
+        splits[name] += hand.get(name, [])
+        if name == "train":
+            splits[name] += written.copies(hand[name], carriers, SEED)
+        if name != "test":
+            splits[name] = without(splits[name], seen, "in fresh", dropped)
+    splits["fresh"] = fresh
     options.out.mkdir(parents=True, exist_ok=True)
     for name, part in splits.items():
         write(options.out / f"{name}.jsonl", part, name)

@@ -31,6 +31,31 @@ def _cut(text: str, tokens: float, rng: random.Random) -> str:
     return rng.choice(pieces[:2]) if pieces else ""
 
 
+def carriers_by_language(carriers: list[Row]) -> dict[str, list[Row]]:
+    """The texts long enough to bury another in, by language."""
+    by_lang: dict[str, list[Row]] = {}
+    for carrier in carriers:
+        if size(carrier.text) > 25:
+            by_lang.setdefault(carrier.lang, []).append(carrier)
+    return by_lang
+
+
+def bury(inner: Row, by_lang: dict[str, list[Row]], place: int | None, rng: random.Random) -> str:
+    """The row's text at the beginning (0), in the middle (1) or at the end (2) of a window of harmless text; anywhere
+    for `None`."""
+    pool = by_lang.get(inner.lang) if rng.random() < 0.8 else by_lang.get("en")
+    pool = pool or by_lang["en"]
+    room = 108 - size(inner.text)
+    place = rng.randrange(3) if place is None else place
+    before = after = ""
+    if place:
+        before = _cut(rng.choice(pool).text, room * (0.85 if place == 2 else 0.45), rng)
+    if place != 2:
+        after = _cut(rng.choice(pool).text, room * (0.85 if place == 0 else 0.45), rng)
+    frame = rng.choice(_FRAMES) if rng.random() < 0.6 else "{0}\n\n{1}\n\n{2}"
+    return frame.format(before, inner.text, after).strip()
+
+
 def buried(rows: list[Row], carriers: list[Row], count: int, split: str, seed: int) -> list[Row]:
     """`count` windows with an attack in the beginning, middle or end, and as many with a
     harmless sentence there instead."""
@@ -38,25 +63,12 @@ def buried(rows: list[Row], carriers: list[Row], count: int, split: str, seed: i
     attacks = [r for r in rows if r.attack and size(r.text) < 70 and (CUE.search(r.text) or r.src.startswith("gen/"))]
     harmless = [r for r in rows if not r.attack and size(r.text) < 70]
     looks = [r for r in harmless if r.src.startswith("gen/")] or harmless
-    by_lang: dict[str, list[Row]] = {}
-    for carrier in carriers:
-        if size(carrier.text) > 25:
-            by_lang.setdefault(carrier.lang, []).append(carrier)
+    by_lang = carriers_by_language(carriers)
     result = []
     for number in range(count * 2):
         attack = number % 2 == 0
         inner = rng.choice(attacks if attack else (looks if rng.random() < 0.5 else harmless))
-        pool = by_lang.get(inner.lang) if rng.random() < 0.8 else by_lang.get("en")
-        pool = pool or by_lang["en"]
-        room = 108 - size(inner.text)
-        place = rng.randrange(3)
-        before = after = ""
-        if place:
-            before = _cut(rng.choice(pool).text, room * (0.85 if place == 2 else 0.45), rng)
-        if place != 2:
-            after = _cut(rng.choice(pool).text, room * (0.85 if place == 0 else 0.45), rng)
-        frame = rng.choice(_FRAMES) if rng.random() < 0.6 else "{0}\n\n{1}\n\n{2}"
-        text = frame.format(before, inner.text, after).strip()
+        text = bury(inner, by_lang, None, rng)
         result.append(Row(text, attack, f"buried/{inner.src}", inner.lang, split))
     return result
 

@@ -1,4 +1,4 @@
-"""Builds the PII token classifier's train, dev and test files. See README.md for the conventions and the parts."""
+"""Builds the PII token classifier's files: train, dev, test, fresh. See README.md for the conventions and the parts."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent), str(DOMAIN)]
 
 import fill  # noqa: E402
 import frames  # noqa: E402
+import marks  # noqa: E402
 import ngrams  # noqa: E402
 import noise  # noqa: E402
 import presidio  # noqa: E402
@@ -59,23 +60,30 @@ def is_dev(template: str) -> bool:
     return int(hashlib.sha1(template.encode()).hexdigest()[:6], 16) % 12 == 5
 
 
-def own(maker: Maker, dev: Maker) -> tuple[list[dict], list[dict]]:
-    """Rows of the handwritten templates: those for training and those for dev."""
+def read(path: Path) -> dict[str, list[str]]:
+    """The templates of a file by section; none if it is not there."""
+    return fill.read(path) if path.exists() else {}
+
+
+def own(maker: Maker, dev: Maker, files: Path = HERE / "train", src: str = "") -> tuple[list[dict], list[dict]]:
+    """Rows of a folder's handwritten templates: those for training and those for dev. With `src` that and the section
+    name their source."""
     train_rows, dev_rows = [], []
 
-    def add(template: str, src: str, lang: str, count: int) -> None:
+    def add(template: str, kind: str, lang: str, count: int) -> None:
+        source = f"{src}/{kind.split('/')[1]}" if src else kind
         if is_dev(template):
-            dev_rows.extend(dev.row(template, src, lang, rough=i == 2) for i in range(3))
+            dev_rows.extend(dev.row(template, source, lang, rough=i == 2) for i in range(3))
         else:
-            train_rows.extend(maker.row(template, src, lang, rough=i > 1) for i in range(count))
+            train_rows.extend(maker.row(template, source, lang, rough=i > 1) for i in range(count))
 
-    for section, templates in fill.read(HERE / "train" / "english.txt").items():
+    for section, templates in read(files / "english.txt").items():
         for template in templates:
             add(template, f"template/{section}", "en", FILLS[section])
-    for lang, templates in fill.read(HERE / "train" / "foreign.txt").items():
+    for lang, templates in read(files / "foreign.txt").items():
         for template in templates:
             add(template, "template/foreign", lang, FILLS_FOREIGN)
-    for section, templates in fill.read(HERE / "train" / "negatives.txt").items():
+    for section, templates in read(files / "negatives.txt").items():
         for template in templates:
             slots = fill.SLOT.search(template)
             count = FILLS_NUMBERS if slots else FILLS_WORDS
@@ -112,7 +120,7 @@ def foreign_prompts() -> list[dict]:
     return out
 
 
-def combined(rng: random.Random, rows: list[dict], count: int) -> list[dict]:
+def combined(rng: random.Random, rows: list[dict], count: int, src: str = "combined") -> list[dict]:
     """Longer texts: two to four rows of one language, seldom a dozen, so that names stand amid other text."""
     by_lang = defaultdict(list)
     for r in rows:
@@ -123,8 +131,19 @@ def combined(rng: random.Random, rows: list[dict], count: int) -> list[dict]:
         size = rng.randint(6, 12) if rng.random() < 0.12 else rng.randint(2, 4)
         picks = rng.choices(by_lang[lang], k=size)
         text, spans = noise.join([(p["text"], p["spans"]) for p in picks], rng.choice([" ", "\n", "\n\n"]))
-        out.append({"text": text, "spans": spans, "src": "combined", "lang": lang})
+        out.append({"text": text, "spans": spans, "src": src, "lang": lang})
     return out
+
+
+def by_hand(presidio_data: Path, others: list[dict]) -> tuple[list[dict], list[dict]]:
+    """Rows of the templates in `written/`, with values of their own, so that all other rows stay as they are; some of
+    them also in longer texts, with as many of the other training rows."""
+    stocks = [presidio.stock(presidio_data, part) for part in ("train", "dev")]
+    makers = [Maker(SEED + 1000 + 100 * i, stock) for i, stock in enumerate(stocks)]
+    train, dev = own(*makers, HERE / "written", "written")
+    rng = random.Random(SEED + 1000)
+    pool = train + rng.sample(others, min(len(others), len(train)))
+    return train + combined(rng, pool, len(train) // 15, "written/combined"), dev
 
 
 def taught(path: Path, lexicon: vet.Lexicon) -> dict[str, list[dict]]:
@@ -184,7 +203,7 @@ def write(path: Path, rows: list[dict]) -> None:
 
 
 def main() -> None:
-    """Reads the arguments and writes the three files."""
+    """Reads the arguments and writes the four files."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--presidio", type=Path, required=True, help="presidio-evaluator's raw_data folder")
     parser.add_argument("--taught", type=Path, required=True, help="what teacher.py wrote")
@@ -214,14 +233,24 @@ def main() -> None:
         for template in templates:
             src, lang = ("negative", "en") if section == "neg" else ("template", section)
             test += [makers["test"].row(template, src, lang, rough=i > 3) for i in range(6)]
-    train, dropped = ngrams.clean(train, args.offlimits)
+    fresh = marks.read(HERE / "test" / "fresh.txt", frozenset(fill.LABELS.values()))
+    hand, hand_dev = by_hand(args.presidio, train)
+    hand_dev, with_test = ngrams.apart(hand_dev, (r["text"] for r in test))
+    hand, with_dev = ngrams.apart(hand, (r["text"] for r in test + dev + hand_dev))
+    dev += hand_dev
+    train, dropped = ngrams.clean(train + hand, args.offlimits)
     print("dropped for a run shared with evaluation:", dropped)
+    print("handwritten rows dropped for a run shared with dev or test:", dict(with_test + with_dev))
+    held_texts = [r["text"] for r in fresh]
+    (train, train_fresh), (dev, dev_fresh) = ngrams.apart(train, held_texts), ngrams.apart(dev, held_texts)
+    print("dropped for a run shared with fresh:", dict(train_fresh + dev_fresh))
     taken: set[str] = set()
+    fresh = finish(fresh, taken)
     test = finish(test, taken)
     dev = finish(dev, taken)
     train = finish(train, taken)
     rng.shuffle(train)
-    for name, rows in (("train", train), ("dev", dev), ("test", test)):
+    for name, rows in (("train", train), ("dev", dev), ("test", test), ("fresh", fresh)):
         write(args.out / f"{name}.jsonl", rows)
 
 
