@@ -107,7 +107,7 @@ def domain_card(run: Path, scores: dict) -> str:
         "## Known gaps\n\n"
         "- English first; German, French and Spanish only in short prompts.\n"
         "- A question of two subjects has one label.\n"
-        "- The test prompts were written by the hands that wrote the training prompts.\n"
+        "- The test prompts were written by a hand that wrote part of the training prompts.\n"
         "- Leetspeak is not understood unless normalisation undoes it."
     )
     labels = ", ".join(SPECS["domain"].labels)
