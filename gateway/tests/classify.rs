@@ -122,6 +122,43 @@ fn a_long_text_is_read_to_its_end() {
     assert_eq!(answers[0]["jailbreak"]["label"], "benign");
 }
 
+/// However long the lines before it are, none is refused: 320,000 tokens at once, where a server lets 131,072 wait.
+#[test]
+fn many_long_texts_wait_their_turn() {
+    let fixture = |name: &str| {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/parity/fixtures");
+        format!("dir:{}", dir.join(name).display())
+    };
+    let (domain, jailbreak) = (fixture("bert-sequence"), fixture("distilbert-sequence"));
+    let pii = fixture("bert-token");
+    let mut input = String::new();
+    for line in 0..40 {
+        let words = (0..8000).map(|word| format!("w{}", 5 + (line * word + line) % 59));
+        let text = words.collect::<Vec<_>>().join(" ");
+        input += &serde_json::json!({"text": text}).to_string();
+        input += "\n";
+    }
+    let models = [
+        "--domain",
+        &domain,
+        "--jailbreak",
+        &jailbreak,
+        "--pii",
+        &pii,
+    ];
+    let output = classify(&[&["--jsonl"], &models[..]].concat(), &input);
+    let answers = lines(&output);
+    assert_eq!(answers.len(), 40);
+    let refused = answers.iter().find(|answer| !answer["error"].is_null());
+    assert!(refused.is_none(), "{refused:?}");
+    assert!(output.status.success());
+    assert!(
+        answers
+            .iter()
+            .all(|answer| answer["unread_bytes"].is_null())
+    );
+}
+
 #[test]
 fn models_that_do_not_load_are_named() {
     let output = classify(&["--text", "x", "--domain", "dir:/nowhere"], "");

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::Args;
-use commutator_models::engine::EngineMetrics;
+use commutator_models::engine::{EngineMetrics, QueueOptions};
 use commutator_models::source::{HubOptions, Source};
 use commutator_models::understand::{
     Device, Inspection, Precision, Question, Understanding, UnderstandingConfig,
@@ -45,7 +45,7 @@ pub(crate) struct Classify {
     /// The numbers that they compute with.
     #[arg(long, value_parser = word::<Precision>, value_name = "auto|f32|bf16|int8")]
     precision: Option<Precision>,
-    /// Threads of one forward pass.
+    /// Threads of one forward pass. Default: as many as there are cores.
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
 }
@@ -126,7 +126,17 @@ impl Classify {
         }
         config.device = self.device.unwrap_or(config.device);
         config.precision = self.precision.unwrap_or(config.precision);
-        config.compute_threads = self.threads.or(config.compute_threads);
+        // No proxy beside it wants a core.
+        let cores = || std::thread::available_parallelism().ok();
+        config.compute_threads = self.threads.or_else(|| cores().map(usize::from));
+        // The limits keep a server's answers quick. Here nobody is in a hurry: `AT_ONCE` bounds what is inside, and a
+        // text must never be refused because those before it are long.
+        config.engine.queue = QueueOptions {
+            max_texts: usize::MAX,
+            max_text_bytes: usize::MAX,
+            max_tokens: usize::MAX,
+            ..QueueOptions::default()
+        };
         let mut hub = HubOptions::from_process_env();
         if self.bundle.is_some() {
             hub.bundle.clone_from(&self.bundle);
