@@ -56,13 +56,14 @@ class Graph:
         return self.add("Add", self.add("Mul", x, cos), self.add("Mul", turned, sin))
 
 
-def bert(graph: Graph, tokens: int, hidden: int, heads: int, layers: int) -> str:
-    """BERT's trunk."""
+def bert(graph: Graph, tokens: int | None, hidden: int, heads: int, layers: int) -> str:
+    """BERT's trunk; without a number of tokens, a second input `places` counts them."""
     weights = graph.weights
     words = graph.constant("words", weights["embeddings.word_embeddings.weight"])
     rest = weights["embeddings.position_embeddings.weight"][:tokens]
-    rest = rest + weights["embeddings.token_type_embeddings.weight"][0]
-    x = graph.add("Add", graph.add("Gather", words, "ids"), graph.constant("rest", rest))
+    rest = graph.constant("rest", rest + weights["embeddings.token_type_embeddings.weight"][0])
+    rest = rest if tokens else graph.add("Gather", rest, "places")
+    x = graph.add("Add", graph.add("Gather", words, "ids"), rest)
     x = graph.norm("embeddings.LayerNorm", x)
     for index in range(layers):
         name = f"encoder.layer.{index}"
@@ -117,13 +118,15 @@ def modernbert(graph: Graph, tokens: int, hidden: int, heads: int, layers: int) 
     return graph.norm("model.final_norm", x)
 
 
-def model(weights: dict[str, np.ndarray], shape: str, tokens: int) -> onnx.ModelProto:
-    """The model for sequences of one length."""
+def model(weights: dict[str, np.ndarray], shape: str, tokens: int | None) -> onnx.ModelProto:
+    """The model for sequences of one length, or of any."""
     hidden, heads, layers = SHAPES[shape]
     graph = Graph(weights)
     trunk = modernbert if shape.startswith("modern") else bert
     output = trunk(graph, tokens, hidden, heads, layers)
-    ids = helper.make_tensor_value_info("ids", TensorProto.INT64, ["batch", tokens])
-    out = helper.make_tensor_value_info(output, TensorProto.FLOAT, ["batch", tokens, hidden])
-    made = helper.make_graph(graph.nodes, "encoder", [ids], [out], list(graph.constants.values()))
+    inputs = [helper.make_tensor_value_info("ids", TensorProto.INT64, ["batch", tokens or "tokens"])]
+    if not tokens:
+        inputs.append(helper.make_tensor_value_info("places", TensorProto.INT64, ["tokens"]))
+    out = helper.make_tensor_value_info(output, TensorProto.FLOAT, ["batch", tokens or "tokens", hidden])
+    made = helper.make_graph(graph.nodes, "encoder", inputs, [out], list(graph.constants.values()))
     return helper.make_model(made, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
