@@ -16,7 +16,6 @@ mod adopt;
 mod answer;
 mod cache;
 mod combine;
-mod cores;
 mod faces;
 mod flight;
 mod gate;

@@ -10,6 +10,7 @@
 pub mod agreement;
 pub mod candle;
 pub mod checkpoint;
+mod cores;
 pub mod encoder;
 pub mod engine;
 pub mod fake;

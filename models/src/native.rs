@@ -7,11 +7,13 @@
 //! `COMMUTATOR_KERNELS` (`portable`, `avx2`, `avx512`, `avx512bf16`, `neon`) overrides the choice of the instruction
 //! set.
 
+mod apart;
 mod forward;
 mod head;
 mod kernel;
 mod layer;
 mod scratch;
+mod team;
 #[cfg(test)]
 mod tests;
 mod threads;
@@ -163,10 +165,8 @@ impl Encoder for NativeEncoder {
 
     fn forward(&self, batch: &Packed, wanted: &[usize]) -> Result<Vec<Output>, ModelError> {
         let mut scratch = self.scratch.take();
-        let tables = self.threads.enter(|| {
-            self.trunk
-                .forward(&self.threads, batch, wanted, &mut scratch)
-        });
+        self.threads.rouse();
+        let tables = (self.trunk).forward(&self.threads, batch, wanted, &mut scratch);
         self.scratch.put(scratch);
         let outputs = tables?.into_iter().zip(wanted).map(|(values, head)| {
             let width = self.heads[*head].width;

@@ -13,9 +13,9 @@ use super::metrics::seconds;
 use super::queue::{Item, Taken};
 use super::shared::{Alive, Crew, Shared};
 use super::tokenizing::{Step, send};
-use super::{cores, warm};
-use crate::ModelError;
+use super::warm;
 use crate::encoder::{Output, Packed, Task};
+use crate::{ModelError, cores};
 
 /// Results of at most so many numbers are put together at once on the model thread: it takes less than waking another.
 const AT_ONCE: usize = 4096;

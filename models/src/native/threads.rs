@@ -2,18 +2,23 @@
 
 use std::sync::Arc;
 
-use rayon::prelude::*;
+use parking_lot::Mutex;
 
+use super::team::Team;
 use crate::ModelError;
 
 /// Rows that are too few to be worth waking another thread.
 const ROWS_ALONE: usize = 8;
 
-/// A number of threads that encoders may share. They only ever run their work, and sleep otherwise.
+/// The most threads of a pass; more would only wait for each other.
+const MOST: usize = 1024;
+
+/// A number of threads that encoders may share, whoever calls being one of them. They only ever run their work. During a
+/// pass, and for a fraction of a millisecond after it, they look for more without a break; then they sleep.
 #[derive(Clone)]
 pub struct Threads {
     count: usize,
-    pool: Option<Arc<rayon::ThreadPool>>,
+    team: Option<Arc<Team>>,
 }
 
 impl std::fmt::Debug for Threads {
@@ -28,29 +33,34 @@ impl Threads {
     pub fn caller() -> Self {
         Self {
             count: 1,
-            pool: None,
+            team: None,
         }
     }
 
-    /// `count` threads; for one or none, [`Threads::caller`].
+    /// Whoever calls and `count - 1` others; for one or none, [`Threads::caller`].
     ///
     /// # Errors
     /// [`ModelError::Load`] when the system has no more threads to give.
     pub fn new(count: usize) -> Result<Self, ModelError> {
+        Self::on_cores(count, &[])
+    }
+
+    /// As [`Threads::new`], with the others on these cores only (Linux); where there are none, on any.
+    ///
+    /// # Errors
+    /// [`ModelError::Load`] when the system has no more threads to give.
+    pub fn on_cores(count: usize, cores: &[usize]) -> Result<Self, ModelError> {
+        let count = count.min(MOST);
         if count < 2 {
             return Ok(Self::caller());
         }
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(count)
-            .thread_name(|index| format!("encoder-{index}"))
-            .build()
-            .map_err(|error| ModelError::Load {
-                model: "native".to_owned(),
-                reason: format!("cannot start {count} threads: {error}"),
-            })?;
+        let team = Team::new(count - 1, cores).map_err(|error| ModelError::Load {
+            model: "native".to_owned(),
+            reason: format!("cannot start {count} threads: {error}"),
+        })?;
         Ok(Self {
             count,
-            pool: Some(Arc::new(pool)),
+            team: Some(Arc::new(team)),
         })
     }
 
@@ -60,20 +70,17 @@ impl Threads {
         self.count
     }
 
-    /// Does something where its parts can be shared out at once.
-    pub(crate) fn enter<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        match &self.pool {
-            Some(pool) => pool.install(work),
-            None => work(),
+    /// Says that a pass begins.
+    pub(crate) fn rouse(&self) {
+        if let Some(team) = &self.team {
+            team.rouse();
         }
     }
 
     /// Calls `work` once with each number below `count`.
-    pub(crate) fn each(&self, count: usize, work: impl Fn(usize) + Sync + Send) {
-        match &self.pool {
-            Some(pool) if count > 1 => {
-                pool.install(|| (0..count).into_par_iter().with_max_len(1).for_each(work));
-            }
+    pub(crate) fn each(&self, count: usize, work: impl Fn(usize) + Sync) {
+        match &self.team {
+            Some(team) if count > 1 => team.each(count, &work),
             _ => (0..count).for_each(work),
         }
     }
@@ -106,42 +113,29 @@ impl Threads {
         a: (&mut [A], usize),
         b: (&mut [B], usize),
         c: (&mut [C], usize),
-        work: impl Fn(usize, &mut [A], &mut [B], &mut [C]) + Sync + Send,
+        work: impl Fn(usize, &mut [A], &mut [B], &mut [C]) + Sync,
     ) {
-        let pieces = a.0.len().div_ceil((a.1 * chunk).max(1));
-        match &self.pool {
-            Some(pool) if pieces > 1 => {
-                let mut cut = Vec::with_capacity(pieces);
-                let (mut b, mut c) = (
-                    b.0.chunks_mut((b.1 * chunk).max(1)),
-                    c.0.chunks_mut((c.1 * chunk).max(1)),
-                );
-                for piece in a.0.chunks_mut(a.1 * chunk) {
-                    cut.push((
-                        piece,
-                        b.next().unwrap_or_default(),
-                        c.next().unwrap_or_default(),
-                    ));
-                }
-                pool.install(|| {
-                    cut.into_par_iter()
-                        .with_max_len(1)
-                        .enumerate()
-                        .for_each(|(index, (a, b, c))| work(index, a, b, c));
+        let mut b = b.0.chunks_mut((b.1 * chunk).max(1));
+        let mut c = c.0.chunks_mut((c.1 * chunk).max(1));
+        let mut next = || (b.next().unwrap_or_default(), c.next().unwrap_or_default());
+        let a = a.0.chunks_mut((a.1 * chunk).max(1));
+        match &self.team {
+            Some(team) if a.len() > 1 => {
+                let pieces = a.map(|a| {
+                    let (b, c) = next();
+                    Mutex::new(Some((a, b, c)))
+                });
+                let pieces: Vec<_> = pieces.collect();
+                team.each(pieces.len(), &|index| {
+                    if let Some((a, b, c)) = pieces[index].lock().take() {
+                        work(index, a, b, c);
+                    }
                 });
             }
             _ => {
-                let (mut b, mut c) = (
-                    b.0.chunks_mut((b.1 * chunk).max(1)),
-                    c.0.chunks_mut((c.1 * chunk).max(1)),
-                );
-                for (index, a) in a.0.chunks_mut((a.1 * chunk).max(1)).enumerate() {
-                    work(
-                        index,
-                        a,
-                        b.next().unwrap_or_default(),
-                        c.next().unwrap_or_default(),
-                    );
+                for (index, a) in a.enumerate() {
+                    let (b, c) = next();
+                    work(index, a, b, c);
                 }
             }
         }

@@ -29,7 +29,7 @@ pub struct UnderstandingConfig {
     pub device: Device,
     /// The numbers that they compute with.
     pub precision: Precision,
-    /// Threads of one forward pass on the CPU. Default: all cores but one, at least one.
+    /// Threads of one forward pass on the CPU; all models share them. Default: all cores but one, at least one.
     pub compute_threads: Option<usize>,
     /// Queue, batches, windows.
     pub engine: EngineOptions,

@@ -1,5 +1,6 @@
 //! From configuration to running models.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -53,6 +54,7 @@ impl Understanding {
             metrics,
             located: Vec::new(),
             engines: Vec::new(),
+            threads: OnceCell::new(),
         };
         let mut places = BTreeMap::new();
         for question in Question::ALL {
@@ -145,6 +147,8 @@ struct Loader<'a> {
     /// What was found already: finding reads and hashes every byte.
     located: Vec<Located>,
     engines: Vec<Started>,
+    /// Of all models together: more than there are cores would hinder each other.
+    threads: OnceCell<Threads>,
 }
 
 /// An engine with the files it came from.
@@ -320,10 +324,18 @@ impl Loader<'_> {
             Precision::Bf16 => native::Precision::Bf16,
             Precision::Int8 => native::Precision::Int8,
         };
-        let threads = Threads::new(compute_threads(self.config))?;
-        let encoder = NativeEncoder::new(weights, precision, threads)?;
+        let encoder = NativeEncoder::new(weights, precision, self.threads()?)?;
         let backend = format!("native {precision} {}", encoder.kernels());
         Ok((Arc::new(encoder), backend))
+    }
+
+    fn threads(&self) -> Result<Threads, ModelError> {
+        if let Some(threads) = self.threads.get() {
+            return Ok(threads.clone());
+        }
+        let cores = &self.config.engine.threads.cores;
+        let threads = Threads::on_cores(compute_threads(self.config), cores)?;
+        Ok(self.threads.get_or_init(|| threads).clone())
     }
 
     /// The fewest bits that are known to give the labels of 32.
