@@ -48,7 +48,7 @@ work=$(mktemp -d)
 bochs=
 finish() {
     if [[ -n $bochs ]]; then
-        kill -- "-$bochs" 2>/dev/null || true
+        kill -KILL -- "-$bochs" 2>/dev/null || true
         wait "$bochs" 2>/dev/null || true
     fi
     rm -rf "$work"
