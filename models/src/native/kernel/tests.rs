@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use super::linear::{Activations, Store, linear};
 use super::pack::{Aligned, PackedLinear, to_half, wide_limit};
+use super::peak::peak;
 use super::rows::{Packing, Step, pack};
 use super::{Isa, Job, MAX_LANES, Simd, check, math};
 use crate::native::Precision;
@@ -16,6 +17,20 @@ fn every_instruction_set_proves_itself() {
     for isa in Isa::all() {
         for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
             check::check(isa, precision).unwrap();
+        }
+    }
+}
+
+#[test]
+fn the_best_is_chosen_and_any_can_be() {
+    let all = Isa::all();
+    for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
+        let best = Isa::choose(precision, None).name();
+        println!("{precision:?}: {best} of {all:?}");
+        assert_eq!(best, all[0].name());
+        for isa in &all {
+            let named = Isa::choose(precision, Some(isa.name()));
+            assert_eq!(named.name(), isa.name());
         }
     }
 }
@@ -102,6 +117,32 @@ fn functions_are_as_exact_as_their_type() {
 }
 
 #[test]
+fn functions_stay_at_their_limits() {
+    for isa in Isa::all() {
+        let mut numbers = [1e30, -1e30, f32::INFINITY, f32::NEG_INFINITY, 87.0, -87.0];
+        isa.run(Map(&mut numbers, Exp));
+        assert_eq!(
+            numbers[..4],
+            [numbers[4], numbers[5], numbers[4], numbers[5]]
+        );
+        assert!(numbers[5] > 0.0 && numbers[4].is_finite(), "{isa:?}");
+        let (wide, sides) = ([1e30, -1e30], [1e30, 0.0]);
+        let mapped = [
+            run_map(isa, Gelu, wide),
+            run_map(isa, GeluTanh, wide),
+            run_map(isa, Relu, wide),
+        ];
+        assert_eq!(mapped, [sides; 3], "{isa:?}");
+        assert_eq!(run_map(isa, Tanh, wide), [1.0, -1.0], "{isa:?}");
+    }
+}
+
+fn run_map(isa: Isa, function: impl Function, mut numbers: [f32; 2]) -> [f32; 2] {
+    isa.run(Map(&mut numbers, function));
+    numbers
+}
+
+#[test]
 fn sums_and_largest_take_every_lane() {
     struct Folds([f32; MAX_LANES]);
     impl Job for Folds {
@@ -129,6 +170,67 @@ fn halves_are_rounded_to_even() {
     assert_eq!(to_half(f32::from_bits(0x3f80_8000)), 0x3f80);
     assert_eq!(to_half(f32::from_bits(0x3f81_8000)), 0x3f82);
     assert_eq!(to_half(f32::from_bits(0x3f80_8001)), 0x3f81);
+}
+
+#[test]
+fn activations_are_rounded_as_weights_are() {
+    let inputs = 37;
+    let bits = [
+        0x3f80_0000u32,
+        0x3f80_8000,
+        0x3f81_8000,
+        0x3f80_8001,
+        0x7f7f_0000,
+        0x0080_0000,
+    ];
+    let mut row: Vec<f32> = (0..inputs)
+        .map(|at| f32::from_bits(bits[at % bits.len()] | (at as u32 & 1) << 31))
+        .collect();
+    let wanted = row.clone();
+    let map = Linear {
+        weight: Matrix {
+            rows: 1,
+            columns: inputs,
+            values: Values::F32(vec![1.0; inputs]),
+        },
+        bias: None,
+    };
+    for isa in Isa::all() {
+        let packed = PackedLinear::new(isa, Precision::Bf16, &map);
+        let mut words = Aligned::<u32>::zeros(packed.words);
+        let packing = Packing {
+            map: &packed,
+            words: words.get_mut(),
+            scales: &mut [0.0],
+        };
+        pack(
+            isa,
+            &Threads::caller(),
+            Step::Copy,
+            &mut row,
+            inputs,
+            packing,
+        );
+        for (at, number) in wanted.iter().enumerate() {
+            // Activations in `bf16` lie in pairs, the first one low; those that stay `f32` have a word each.
+            if packed.words < inputs {
+                let half = (words.get()[at / 2] >> (at % 2 * 16)) as u16;
+                assert_eq!(half, to_half(*number), "{isa:?}: {at}");
+            } else {
+                assert_eq!(words.get()[at], number.to_bits(), "{isa:?}: {at}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_peak_can_be_measured() {
+    for isa in Isa::all() {
+        for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
+            let found = peak(isa, precision, 1);
+            assert!(found.is_finite() && found > 0.0, "{isa:?} {precision:?}");
+        }
+    }
 }
 
 #[test]
@@ -291,6 +393,48 @@ proptest! {
                     let expected = products.sum::<i32>() as f32;
                     prop_assert!((found - expected).abs() < 0.01, "{isa:?}: {found} {expected}");
                 }
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn small_integers_are_exact(
+        inputs in 1usize..200,
+        outputs in 1usize..70,
+        rows in 1usize..30,
+        seed in 1u32..10_000,
+    ) {
+        // Such products and their sums have no more digits than `bf16` and `f32`: nothing is rounded, so a lane or a
+        // neighbour at the wrong place shows however small it is.
+        let mut state = seed;
+        let mut numbers = |count: usize| -> Vec<f32> {
+            (0..count)
+                .map(|_| {
+                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    ((state >> 8) % 31) as f32 - 15.0
+                })
+                .collect()
+        };
+        let (weights, bias, x) = (numbers(outputs * inputs), numbers(outputs), numbers(rows * inputs));
+        let map = Linear {
+            weight: Matrix { rows: outputs, columns: inputs, values: Values::F32(weights.clone()) },
+            bias: Some(bias.clone()),
+        };
+        let mut expected = Vec::new();
+        for x in x.chunks_exact(inputs) {
+            for (weights, bias) in weights.chunks_exact(inputs).zip(&bias) {
+                let products = weights.iter().zip(x).map(|(a, b)| a * b);
+                expected.push(products.sum::<f32>() + bias);
+            }
+        }
+        for isa in Isa::all() {
+            for precision in [Precision::F32, Precision::Bf16] {
+                let found = run(isa, precision, &map, x.clone(), Store::Set, None);
+                prop_assert_eq!(&found, &expected, "{:?} {:?}", isa, precision);
             }
         }
     }
