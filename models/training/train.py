@@ -20,7 +20,7 @@ import numpy as np
 import optax
 
 from dataset import IGNORED, Example, examples, file_hash, parts, plain_rows
-from model import Model, forward, new_model, save
+from model import Model, forward, load_trained, new_model, save
 from spec import SPECS, Spec
 from tokens import batches, load_tokenizer, pad
 
@@ -140,6 +140,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--epochs", type=int, help="instead of the number in spec.py")
     parser.add_argument("--rate", type=float, help="instead of the rate in spec.py")
+    parser.add_argument("--start", type=Path, help="go on from this trained branch instead of the encoder's layers")
     parser.add_argument("--rows", type=int, help="train on so many rows only, drawn at random")
     parser.add_argument("--steps", type=int, help="stop after so many batches")
     parser.add_argument("--own-layers", action="store_true", help="six layers of its own instead of a shared trunk")
@@ -159,7 +160,10 @@ def main() -> None:
     print(f"{spec.task}: {len(rows)} texts, {len(train)} windows, {tokens} tokens", flush=True)
     wall, cpu = time.monotonic(), time.process_time()
     args.out.mkdir(parents=True, exist_ok=True)
-    _, steps = fit(new_model(spec, args.encoder), train, args.steps, args.out)
+    model = new_model(spec, args.encoder)
+    if args.start:
+        model = dataclasses.replace(load_trained(args.start, args.encoder), spec=spec)
+    _, steps = fit(model, train, args.steps, args.out)
     record = {
         "steps": steps,
         "rows": len(rows),
@@ -169,6 +173,8 @@ def main() -> None:
         "cpu_s": round(time.process_time() - cpu),
         "data": {file.name: file_hash(file) for file in parts(args.data)},
     }
+    if args.start:
+        record["start"] = json.loads((args.start / "training.json").read_text(encoding="utf-8"))["steps"]
     (args.out / "training.json").write_text(json.dumps(record, indent=1) + "\n")
 
 
