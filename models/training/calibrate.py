@@ -24,8 +24,8 @@ from spec import PII_TYPES, SENSITIVE, Spec
 from thresholds import operating_points, threshold_for
 
 TEMPERATURES = np.round(np.geomspace(0.4, 2.5, 30), 3)
-# Shares of benign texts that may be flagged: at or below the gates (1.5, 4 and 15 %). A tenth of the development set's other
-# languages are look-alikes, which that gate does not count.
+# Shares of benign texts that may be flagged: at or below the gates (1.5, 4 and 15 %). Three in ten of the development set's
+# texts in other languages are look-alikes (108 of 369), which that gate does not count.
 TARGETS = {"ordinary English": 0.01, "other languages": 0.04, "look-alikes": 0.12}
 TARGET = 0.02  # of all benign texts, a fifth of which are look-alikes in the development set
 LOWEST, HIGHEST = 0.5, 0.97

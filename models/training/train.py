@@ -160,9 +160,10 @@ def main() -> None:
     print(f"{spec.task}: {len(rows)} texts, {len(train)} windows, {tokens} tokens", flush=True)
     wall, cpu = time.monotonic(), time.process_time()
     args.out.mkdir(parents=True, exist_ok=True)
-    model = new_model(spec, args.encoder)
     if args.start:
         model = dataclasses.replace(load_trained(args.start, args.encoder), spec=spec)
+    else:
+        model = new_model(spec, args.encoder)
     _, steps = fit(model, train, args.steps, args.out)
     record = {
         "steps": steps,

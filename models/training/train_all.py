@@ -69,7 +69,8 @@ def main() -> None:
         run("average.py", "--models", *parts, "--out", mean)
         if task in LAST:
             last = runs / f"{task}-last"
-            run("train.py", "--task", task, *files, "--start", mean, "--out", last, *LAST[task])
+            if not (args.keep and (last / "training.json").exists()):
+                run("train.py", "--task", task, *files, "--start", mean, "--out", last, *LAST[task])
             run("average.py", "--models", mean, last, last, "--out", out)
         run("quantize.py", "--model", out, *files)
         run("calibrate.py", "--model", out, *files)

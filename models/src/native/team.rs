@@ -330,9 +330,9 @@ mod tests {
         }
     }
 
-    /// Several callers share a team; whoever does not get it works alone.
+    /// Several callers share a team: each has its turn, or works alone where it comes too late.
     #[test]
-    fn callers_do_not_wait_for_each_other() {
+    fn callers_take_turns() {
         let team = Team::new(2, &[]).unwrap();
         let sum = AtomicUsize::new(0);
         std::thread::scope(|scope| {
@@ -347,7 +347,7 @@ mod tests {
             }
         });
         assert_eq!(sum.into_inner(), 4 * 500 * 28);
-        // Inside a section the team is taken, so a section within it is done alone.
+        // Inside a section the team stays taken, so a section within it is done alone after a while.
         let inner = AtomicUsize::new(0);
         team.each(4, &|_| {
             team.each(4, &|_| {
