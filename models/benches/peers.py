@@ -25,8 +25,9 @@ from safetensors.numpy import load_file
 
 VOCABULARY = 2000
 PEERS = ("ort", "torch", "candle")
-# Threads of thread pools may spin for some milliseconds after they are done.
-REST = 0.02
+# ONNX Runtime's threads look for work for longer than 20 milliseconds after a run (less than 100 here) and take a core
+# from whoever comes next; PyTorch's do the same for a while.
+REST = 0.2
 
 Runs = dict[str, Callable[[], float]]
 
