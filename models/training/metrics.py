@@ -10,13 +10,16 @@ from spec import SENSITIVE
 
 EXAMS = "mmlu-pro"
 LOOK_ALIKES = ("look", "_ok", "mail_dev", "machine", "prompt-forge", "written/")
+# Of the texts written by hand, these are no look-alikes.
+PLAIN = ("written/plain", "written/turn")
 
 
 def guard_group(row: dict) -> str:
     """Which of the gate's groups a benign text is in."""
     if row["lang"] != "en":
         return "other languages"
-    return "look-alikes" if any(word in row["src"] for word in LOOK_ALIKES) else "ordinary English"
+    look = any(word in row["src"] for word in LOOK_ALIKES) and not row["src"].endswith(PLAIN)
+    return "look-alikes" if look else "ordinary English"
 
 
 def by_kind(rows: list[dict], right: np.ndarray) -> dict[str, float]:

@@ -64,3 +64,6 @@ def test_groups():
     assert guard_group({"lang": "de", "src": "gen/look_x"}) == "other languages"
     assert guard_group({"lang": "en", "src": "buried/gen/look_x"}) == "look-alikes"
     assert guard_group({"lang": "en", "src": "slabs"}) == "ordinary English"
+    assert guard_group({"lang": "en", "src": "typos/written/agents"}) == "look-alikes"
+    assert guard_group({"lang": "en", "src": "typos/written/turn"}) == "ordinary English"
+    assert guard_group({"lang": "en", "src": "stranger/plain"}) == "ordinary English"

@@ -16,7 +16,7 @@ import os
 import random
 from pathlib import Path
 
-from . import attacks_external, benign_external, foreign, mix, offlimits, written
+from . import attacks_external, benign_external, foreign, mix, offlimits, siblings, written
 from .grammar import Family, Grammar
 from .rows import Row
 from .text import clean, fingerprint, ngrams, size, stable, windows, words
@@ -90,6 +90,8 @@ def gather(unpacked: Path, debian: Path, domain: Path) -> list[Row]:
     rows.extend(foreign.fortunes(debian))
     rows.extend(foreign.manpages(debian))
     rows.extend(written.training(HERE / "written"))
+    rows.extend(siblings.prompts())
+    rows.extend(siblings.customers())
     return rows
 
 
@@ -107,7 +109,7 @@ def without_withheld(rows: list[Row], index: object, short: set[str], dropped: c
 
 def by_hand(row: Row) -> bool:
     """Whether the text was written for training one by one, by another hand than the grammars."""
-    return row.src.startswith("written/")
+    return row.src.startswith(("written/", "prompts", "customers"))
 
 
 def distinct(rows: list[Row], dropped: collections.Counter) -> list[Row]:
@@ -261,8 +263,9 @@ def main() -> None:
     splits["train"] = balance(splits["train"], TRAIN_CAPS)
     apart(splits, dropped)
     hand = hand_apart(hand, splits, dropped)
-    fresh = written.fresh(HERE / "test" / "fresh.txt")
-    seen = marks(fresh)
+    fresh = written.whole(HERE / "test" / "fresh.txt", "fresh")
+    strangers = without(written.strangers(HERE / "dev"), marks(fresh), "in fresh", dropped)
+    seen = marks(fresh + strangers)
     for name in hand:
         hand[name] = without(hand[name], seen, "in fresh", dropped)
     for name, count in (("train", 1300), ("dev", 150), ("test", 200)):
@@ -272,9 +275,11 @@ def main() -> None:
         splits[name] = plain + buried + mix.disguised(plain, 0.07 if name == "train" else 0.06, name, SEED)
         splits[name] += hand.get(name, [])
         if name == "train":
-            splits[name] += written.copies(hand[name], carriers, SEED)
+            own = [row for row in hand[name] if row.src.startswith("written/")]
+            splits[name] += written.copies(own, carriers, SEED)
         if name != "test":
             splits[name] = without(splits[name], seen, "in fresh", dropped)
+    splits["dev"] += strangers
     splits["fresh"] = fresh
     options.out.mkdir(parents=True, exist_ok=True)
     for name, part in splits.items():

@@ -1,8 +1,9 @@
 """Texts that people wrote one by one, in blocks: a line `%% attack en persona` (class, language, kind), then the text
-until the next such line. `written/*.txt` are for training, `test/fresh.txt` is a test."""
+until the next such line. `written/*.txt` are for training, `dev/*.txt` for development, `test/fresh.txt` is a test."""
 
 from __future__ import annotations
 
+import dataclasses
 import random
 import re
 from collections.abc import Iterator
@@ -16,6 +17,8 @@ from .rows import Row
 from .text import clean, size, stable, windows
 
 HEADER = re.compile(r"%%\s*(attack|benign)\s+([a-z]{2})\s+(\w+)\s*")
+# Neighbours in a file are often alike, so so many in a row go to the same part, one such run in fourteen to dev.
+RUN = 8
 # A window is the whole text up to here; a buried text leaves room for what stands around it.
 WHOLE, BURIED = 124, 84
 
@@ -73,18 +76,24 @@ def ending(text: str) -> str:
 
 
 def training(folder: Path) -> Iterator[Row]:
-    """Rows of every file; one text in fourteen is for dev."""
+    """Rows of every file; one run of texts in fourteen is for dev."""
     for path in sorted(folder.glob("*.txt")):
-        for block in blocks(path):
-            split = "dev" if stable(block.text) % 14 == 0 else "train"
+        for number, block in enumerate(blocks(path)):
+            split = "dev" if stable(f"{path.name} {number // RUN}") % 14 == 0 else "train"
             for piece in pieces(block):
                 whole = "" if piece == block.text else block.text
                 yield Row(piece, block.attack, f"written/{block.kind}", block.lang, split, whole)
 
 
-def fresh(path: Path) -> list[Row]:
-    """The texts of a test, uncut: the product cuts them itself."""
-    return [Row(b.text, b.attack, f"fresh/{b.kind}", b.lang, "fresh") for b in blocks(path)]
+def whole(path: Path, split: str) -> list[Row]:
+    """The texts of a file, uncut: the product cuts them itself."""
+    return [Row(b.text, b.attack, f"{split}/{b.kind}", b.lang, split) for b in blocks(path)]
+
+
+def strangers(folder: Path) -> list[Row]:
+    """Texts for development by people who wrote nothing that is trained on: tests of earlier versions."""
+    rows = [row for path in sorted(folder.glob("*.txt")) for row in whole(path, "dev")]
+    return [dataclasses.replace(row, src=row.src.replace("dev/", "stranger/", 1)) for row in rows]
 
 
 def copies(rows: list[Row], carriers: list[Row], seed: int) -> list[Row]:

@@ -29,6 +29,7 @@ SEED = 20250302
 # Fills of each template of a kind, and teacher's sentences of each source.
 FILLS = {"chat": 16, "mail": 24, "support": 22, "records": 20, "documents": 22, "prose": 26, "transcript": 18}
 FILLS_PRESIDIO, FILLS_FOREIGN, FILLS_NUMBERS, FILLS_WORDS = 22, 12, 12, 3
+COPIES_MARKED = 4
 TAUGHT = {"writingbench": 4200, "mmlu-pro": 3600, "prompt": 700}
 
 
@@ -135,6 +136,23 @@ def combined(rng: random.Random, rows: list[dict], count: int, src: str = "combi
     return out
 
 
+def marked(folder: Path, rng: random.Random) -> tuple[list[dict], list[dict]]:
+    """Texts whose personal data was written along with them, and copies with values of one another; one run of
+    neighbours in twelve is for dev alone, and its values too."""
+    train, dev = [], []
+    for path in sorted(folder.glob("marked*.txt")):
+        for number, row in enumerate(marks.read(path, frozenset(fill.LABELS.values()))):
+            row["src"] = "written/marked"
+            (dev if is_dev(f"{path.name} {number // 8}") else train).append(row)
+    stock, copies = marks.values(train), []
+    for row in train:
+        # Without values there would be nothing but equal copies.
+        for _ in range(COPIES_MARKED if row["spans"] else 1):
+            text, spans = noise.rough(rng, *marks.swapped(rng, row, stock))
+            copies.append({**row, "text": text, "spans": spans})
+    return train + copies, dev
+
+
 def by_hand(presidio_data: Path, others: list[dict]) -> tuple[list[dict], list[dict]]:
     """Rows of the templates in `written/`, with values of their own, so that all other rows stay as they are; some of
     them also in longer texts, with as many of the other training rows."""
@@ -142,6 +160,8 @@ def by_hand(presidio_data: Path, others: list[dict]) -> tuple[list[dict], list[d
     makers = [Maker(SEED + 1000 + 100 * i, stock) for i, stock in enumerate(stocks)]
     train, dev = own(*makers, HERE / "written", "written")
     rng = random.Random(SEED + 1000)
+    marked_train, marked_dev = marked(HERE / "written", rng)
+    train, dev = train + marked_train, dev + marked_dev
     pool = train + rng.sample(others, min(len(others), len(train)))
     return train + combined(rng, pool, len(train) // 15, "written/combined"), dev
 
@@ -234,6 +254,11 @@ def main() -> None:
             src, lang = ("negative", "en") if section == "neg" else ("template", section)
             test += [makers["test"].row(template, src, lang, rough=i > 3) for i in range(6)]
     fresh = marks.read(HERE / "test" / "fresh.txt", frozenset(fill.LABELS.values()))
+    strangers = [
+        {**row, "src": "stranger"}
+        for path in sorted((HERE / "dev").glob("*.txt"))
+        for row in marks.read(path, frozenset(fill.LABELS.values()))
+    ]
     hand, hand_dev = by_hand(args.presidio, train)
     hand_dev, with_test = ngrams.apart(hand_dev, (r["text"] for r in test))
     hand, with_dev = ngrams.apart(hand, (r["text"] for r in test + dev + hand_dev))
@@ -242,7 +267,8 @@ def main() -> None:
     print("dropped for a run shared with evaluation:", dropped)
     print("handwritten rows dropped for a run shared with dev or test:", dict(with_test + with_dev))
     held_texts = [r["text"] for r in fresh]
-    (train, train_fresh), (dev, dev_fresh) = ngrams.apart(train, held_texts), ngrams.apart(dev, held_texts)
+    dev, dev_fresh = ngrams.apart(dev + strangers, held_texts)
+    train, train_fresh = ngrams.apart(train, held_texts + [r["text"] for r in strangers])
     print("dropped for a run shared with fresh:", dict(train_fresh + dev_fresh))
     taken: set[str] = set()
     fresh = finish(fresh, taken)
