@@ -27,9 +27,7 @@ def mean(models: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
 def record(records: list[dict]) -> dict:
     """The last run's record, with the steps of all of them and their times together."""
     times = {key: sum(run[key] for run in records) for key in ("wall_s", "cpu_s") if all(key in run for run in records)}
-    steps = [run["steps"] for run in records]
-    # A run that began where the others end has said so already.
-    return records[-1] | times | ({} if "start" in records[-1] else {"steps": steps})
+    return records[-1] | times | {"steps": [run["steps"] for run in records]}
 
 
 def main() -> None:
@@ -39,8 +37,7 @@ def main() -> None:
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     save_file(mean([load_file(run / "model.safetensors") for run in args.models]), args.out / "model.safetensors")
-    different = dict.fromkeys(args.models)
-    runs = [json.loads((run / "training.json").read_text(encoding="utf-8")) for run in different]
+    runs = [json.loads((run / "training.json").read_text(encoding="utf-8")) for run in args.models]
     (args.out / "training.json").write_text(json.dumps(record(runs), indent=1) + "\n")
     shutil.copy(args.models[-1] / "spec.json", args.out)
 

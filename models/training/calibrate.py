@@ -2,9 +2,9 @@
 
     python calibrate.py --model build/run/guard --encoder build/encoder --data build/guard
 
-writes `calibration.json`. The guard's threshold is the lowest that keeps every group of benign texts, and all of them
-together, at or below the targets; its operating points are thresholds for a few rates over all benign texts. A PII
-type's threshold is the one with the best F1, high for those that rules find better.
+writes `calibration.json`. The guard's threshold is the lowest that keeps every group of benign texts at or below its target;
+its operating points are thresholds for a few rates over all benign texts. A PII type's threshold is the one with the best
+F1, high for those that rules find better.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from spec import PII_TYPES, SENSITIVE, Spec
 from thresholds import operating_points, threshold_for
 
 TEMPERATURES = np.round(np.geomspace(0.4, 2.5, 30), 3)
-# Shares of benign texts that may be flagged: at or below the gates (1.5, 4 and 15 %). Three in ten of the development set's
-# texts in other languages are look-alikes (108 of 369), which that gate does not count.
-TARGETS = {"ordinary English": 0.01, "other languages": 0.04, "look-alikes": 0.12}
-TARGET = 0.02  # of all benign texts, a fifth of which are look-alikes in the development set
+# Shares of benign texts that may be flagged: about two thirds of the gates (1.5, 4 and 15 %). Three in ten of the
+# development set's texts in other languages are look-alikes, which that gate does not count.
+TARGETS = {"ordinary English": 0.01, "other languages": 0.03, "look-alikes": 0.1}
 LOWEST, HIGHEST = 0.5, 0.97
-# Rules with checksums and formats find these; the model may add only what it is sure of.
-RULED = (*SENSITIVE, "DOMAIN_NAME")
+# Rules with checksums and formats find these; the model may add only what it is sure of. Of driving licences, which have a
+# format a state and no checksum, it knows more than the rules.
+RULED = (*(kind for kind in SENSITIVE if kind != "US_DRIVER_LICENSE"), "DOMAIN_NAME")
 RULED_THRESHOLD = 0.95
 STEPS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
 
@@ -64,7 +64,6 @@ def guard(runner: Runner, rows: list[dict]) -> dict:
         for name, share in TARGETS.items()
         if any(guard_group(row) == name for row, _ in benign)
     }
-    groups["all"] = threshold_for(scores[~attack], TARGET)
     threshold = float(np.ceil(np.clip(max(groups.values()), LOWEST, HIGHEST) * 1000) / 1000)
     dev = {
         "auc": auc(scores, attack),
@@ -93,7 +92,11 @@ def pii(runner: Runner, rows: list[dict]) -> dict:
         tried[step] = span_scores(truth, found)["labels"]
     thresholds = {}
     for kind in PII_TYPES:
-        scored = [(tried[step].get(kind, {"f1": 0.0})["f1"], -abs(step - 0.5), step) for step in STEPS]
+        # Of equally good ones the middle; the highest where a mistake stops a request.
+        scored = [
+            (tried[step].get(kind, {"f1": 0.0})["f1"], step if kind in SENSITIVE else -abs(step - 0.5), step)
+            for step in STEPS
+        ]
         thresholds[kind] = RULED_THRESHOLD if kind in RULED else max(scored)[2]
     found = [
         decode(text, offsets, softmax(logits), runner.spec.labels, thresholds)

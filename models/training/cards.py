@@ -58,7 +58,7 @@ def steps_of(record: dict) -> str:
     """How many steps were made, in how many runs."""
     steps = record.get("steps")
     if "start" in record:
-        return f"{steps_of({'steps': record['start']})}, then two thirds of the way of {steps} steps more"
+        return f"{steps_of({'steps': record['start']})}, then from there {steps_of({'steps': steps})}"
     if isinstance(steps, list) and len(steps) > 1:
         return f"the mean of runs of {' and '.join(map(str, steps))} steps"
     return f"{steps[0] if isinstance(steps, list) else steps} steps"

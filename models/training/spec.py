@@ -49,6 +49,9 @@ class Spec:
     smoothing: float = 0.05
     decay: float = 0.01
     seed: int = 7
+    order: int = 0
+    """Another order of the batches for every number; the start is the same, so that the mean of several runs makes
+    sense (Wortsman and others, arXiv 2203.05482)."""
 
     @property
     def layers(self) -> int:

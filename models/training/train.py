@@ -77,7 +77,7 @@ def rate(spec: Spec, step: int, steps: int) -> float:
 
 def plan(spec: Spec, train: list[Example]) -> list[tuple[int, list[int]]]:
     """All batches of all epochs, in order."""
-    random = np.random.default_rng(spec.seed)
+    random = np.random.default_rng(spec.seed + spec.order)
     lengths = [len(example.ids) for example in train]
     return [batch for _ in range(spec.epochs) for batch in batches(lengths, spec.batch_tokens, random)]
 
@@ -140,13 +140,14 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--epochs", type=int, help="instead of the number in spec.py")
     parser.add_argument("--rate", type=float, help="instead of the rate in spec.py")
+    parser.add_argument("--order", type=int, help="another order of the batches")
     parser.add_argument("--start", type=Path, help="go on from this trained branch instead of the encoder's layers")
     parser.add_argument("--rows", type=int, help="train on so many rows only, drawn at random")
     parser.add_argument("--steps", type=int, help="stop after so many batches")
     parser.add_argument("--own-layers", action="store_true", help="six layers of its own instead of a shared trunk")
     args = parser.parse_args()
     spec = SPECS[args.task]
-    changes = {key: value for key in ("epochs", "rate") if (value := getattr(args, key)) is not None}
+    changes = {key: value for key in ("epochs", "rate", "order") if (value := getattr(args, key)) is not None}
     if args.own_layers:
         changes["shared"] = False
     spec = dataclasses.replace(spec, **changes)
