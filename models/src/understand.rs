@@ -10,6 +10,7 @@
 
 mod attack;
 mod config;
+mod form;
 mod load;
 mod personal;
 #[cfg(test)]

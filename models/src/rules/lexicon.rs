@@ -29,6 +29,8 @@ impl Words {
     pub(super) const CLOCK: Words = Words(15);
     /// Any number that stands for a citizen, in whatever country.
     pub(super) const CITIZEN: Words = Words(16);
+    /// Numbers of things.
+    pub(super) const THING: Words = Words(17);
     /// The words of the first national number; the others follow.
     pub(super) const NATIONAL: u8 = 24;
 }
@@ -389,6 +391,40 @@ const CONTEXT: &[(Words, &[&str])] = &[
             "patch",
             "appendix",
             "§",
+        ],
+    ),
+    (
+        Words::THING,
+        &[
+            "serial",
+            "serial number",
+            "serial no",
+            "s/n",
+            "sn",
+            "part",
+            "part number",
+            "part no",
+            "p/n",
+            "item",
+            "item number",
+            "item no",
+            "sku",
+            "model",
+            "model number",
+            "order",
+            "order number",
+            "order no",
+            "invoice",
+            "invoice number",
+            "tracking",
+            "tracking number",
+            "ticket",
+            "article number",
+            "seriennummer",
+            "artikelnummer",
+            "bestellnummer",
+            "rechnungsnummer",
+            "teilenummer",
         ],
     ),
     (

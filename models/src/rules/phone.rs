@@ -45,7 +45,10 @@ pub(super) fn find(page: &Page<'_>, start: usize, out: &mut impl Sink) {
         return;
     }
     let near = page.near_within(&range, Words::PHONE, 32, 16);
-    if let Some(score) = judge(&number, plus, open, near, page.in_number_list(&range)) {
+    // "serial 0047-7719-3320" would be a number in Norway; the form of an American one says more.
+    let thing = page.near_within(&range, Words::THING, 12, 0);
+    let listed = thing || page.in_number_list(&range);
+    if let Some(score) = judge(&number, plus, open, near, listed) {
         let end = extension(page, number.end);
         out.add(Kind::PhoneNumber, range.start..end, score);
     }

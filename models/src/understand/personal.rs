@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+use super::form::possible;
 use crate::Span;
 use crate::normalize::{Candidates, Kind, Normalized};
 use crate::rules::Rules;
@@ -130,7 +131,10 @@ pub(super) fn merge(text: &str, ruled: &[Span], read: Vec<Span>) -> Vec<Finding>
         .iter()
         .cloned()
         .map(|span| finding(span, FoundBy::Rule));
-    let read = read.into_iter().map(|span| finding(span, FoundBy::Model));
+    let read = read
+        .into_iter()
+        .map(|span| finding(span, FoundBy::Model))
+        .filter(|f| possible(&f.label, text.get(f.range.clone()).unwrap_or_default()));
     let mut all: Vec<Finding> = ruled.chain(read).filter(|f| !f.range.is_empty()).collect();
     all.sort_by(|a, b| {
         rank(b)

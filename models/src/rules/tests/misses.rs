@@ -1,7 +1,7 @@
 //! What looks like a finding and is none: wrong check digits, wrong lengths, pieces of longer things.
 
 use super::personal::NATIONAL;
-use super::{assert_none, rules};
+use super::{assert_found, assert_none, rules};
 
 #[test]
 fn a_wrong_check_digit_is_no_national_number() {
@@ -128,8 +128,25 @@ fn no_telephone() {
             "tracking 1Z999AA10123456784",
             "timestamp 1700000000000",
             "0 0 0 0 0 0 0 0 0 0",
+            "model XR-500, serial 0047-7719-3320, red light",
+            "part no. 030-1234567",
+            "Bestellnummer: 0221 478 1234",
         ],
     );
+    // Though something was ordered.
+    assert_found(&[
+        (
+            "PHONE_NUMBER",
+            "order by phone: 0047-7719-3320",
+            "0047-7719-3320",
+        ),
+        (
+            "PHONE_NUMBER",
+            "order it at our shop: 030-1234567",
+            "030-1234567",
+        ),
+        ("PHONE_NUMBER", "my order, 415-555-2671", "415-555-2671"),
+    ]);
 }
 
 #[test]
