@@ -26,7 +26,7 @@ from safetensors.numpy import load_file
 VOCABULARY = 2000
 PEERS = ("ort", "torch", "candle")
 # ONNX Runtime's threads look for work for longer than 20 milliseconds after a run (less than 100 here) and take a core
-# from whoever comes next; PyTorch's do the same for a while.
+# from whoever comes next.
 REST = 0.2
 
 Runs = dict[str, Callable[[], float]]

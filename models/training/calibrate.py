@@ -2,9 +2,9 @@
 
     python calibrate.py --model build/run/guard --encoder build/encoder --data build/guard
 
-writes `calibration.json`. The guard's threshold is the lowest that keeps every group of benign texts at or below its target;
-its operating points are thresholds for a few rates over all benign texts. A PII type's threshold is the one with the best
-F1, high for those that rules find better.
+writes `calibration.json`. The guard's threshold is the lowest that keeps every group of benign texts at or below its
+target; its operating points are thresholds for a few rates over all benign texts. A PII type's threshold is the one
+with the best F1, high for those that rules find better.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ TEMPERATURES = np.round(np.geomspace(0.4, 2.5, 30), 3)
 # development set's texts in other languages are look-alikes, which that gate does not count.
 TARGETS = {"ordinary English": 0.01, "other languages": 0.03, "look-alikes": 0.1}
 LOWEST, HIGHEST = 0.5, 0.97
-# Rules with checksums and formats find these; the model may add only what it is sure of. Of driving licences, which have a
-# format a state and no checksum, it knows more than the rules.
+# Rules with checksums and formats find these; the model may add only what it is sure of. Of driving licences, which
+# have a format a state and no checksum, it knows more than the rules.
 RULED = (*(kind for kind in SENSITIVE if kind != "US_DRIVER_LICENSE"), "DOMAIN_NAME")
 RULED_THRESHOLD = 0.95
 STEPS = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)

@@ -134,7 +134,10 @@ pub(super) fn merge(text: &str, ruled: &[Span], read: Vec<Span>) -> Vec<Finding>
     let read = read
         .into_iter()
         .map(|span| finding(span, FoundBy::Model))
-        .filter(|f| possible(&f.label, text.get(f.range.clone()).unwrap_or_default()));
+        .filter(|f| {
+            !STRUCTURED.contains(&f.label.as_str())
+                || possible(&f.label, text.get(f.range.clone()).unwrap_or_default())
+        });
     let mut all: Vec<Finding> = ruled.chain(read).filter(|f| !f.range.is_empty()).collect();
     all.sort_by(|a, b| {
         rank(b)

@@ -350,6 +350,14 @@ proptest! {
     }
 }
 
+/// Numbers below the one asked for, by a linear congruential generator.
+fn numbers(mut state: u32) -> impl FnMut(u32) -> i32 {
+    move |below| {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        ((state >> 8) % below) as i32
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
@@ -360,11 +368,7 @@ proptest! {
         rows in 1usize..14,
         seed in 1u32..10_000,
     ) {
-        let mut state = seed;
-        let mut number = |below: u32| {
-            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-            ((state >> 8) % below) as i32
-        };
+        let mut number = numbers(seed);
         // Every other weight is at its limit, and activations at theirs or zero: neighbours often are too much for 16
         // bits, and one rounding would show.
         let weights: Vec<i8> = (0..outputs * inputs)
@@ -410,16 +414,11 @@ proptest! {
     ) {
         // Such products and their sums have no more digits than `bf16` and `f32`: nothing is rounded, so a lane or a
         // neighbour at the wrong place shows however small it is.
-        let mut state = seed;
-        let mut numbers = |count: usize| -> Vec<f32> {
-            (0..count)
-                .map(|_| {
-                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                    ((state >> 8) % 31) as f32 - 15.0
-                })
-                .collect()
+        let mut number = numbers(seed);
+        let mut some = |count: usize| -> Vec<f32> {
+            (0..count).map(|_| number(31) as f32 - 15.0).collect()
         };
-        let (weights, bias, x) = (numbers(outputs * inputs), numbers(outputs), numbers(rows * inputs));
+        let (weights, bias, x) = (some(outputs * inputs), some(outputs), some(rows * inputs));
         let map = Linear {
             weight: Matrix { rows: outputs, columns: inputs, values: Values::F32(weights.clone()) },
             bias: Some(bias.clone()),

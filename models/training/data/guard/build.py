@@ -19,7 +19,7 @@ from pathlib import Path
 from . import attacks_external, benign_external, foreign, mix, offlimits, siblings, written
 from .grammar import Family, Grammar
 from .rows import Row
-from .text import clean, fingerprint, ngrams, size, stable, windows, words
+from .text import clean, fingerprint, for_dev, ngrams, size, stable, windows, words
 
 SEED = 20
 HERE = Path(__file__).parent
@@ -63,7 +63,7 @@ def _parts(family: Family) -> list[Family]:
     """A training family without one template in fourteen, and those for development."""
     if family.split != "train":
         return [family]
-    held = [line for line in family.lines if stable(family.lang + line) % 14 == 0]
+    held = [line for line in family.lines if for_dev(family.lang + line)]
     rest = [line for line in family.lines if line not in held]
     parts = [
         dataclasses.replace(family, lines=rest),
@@ -263,7 +263,7 @@ def main() -> None:
     splits["train"] = balance(splits["train"], TRAIN_CAPS)
     apart(splits, dropped)
     hand = hand_apart(hand, splits, dropped)
-    fresh = written.whole(HERE / "test" / "fresh.txt", "fresh")
+    fresh = written.whole(HERE / "test" / "fresh.txt", "fresh", "fresh")
     strangers = without(written.strangers(HERE / "dev"), marks(fresh), "in fresh", dropped)
     seen = marks(fresh + strangers)
     for name in hand:

@@ -3,7 +3,6 @@ until the next such line. `written/*.txt` are for training, `dev/*.txt` for deve
 
 from __future__ import annotations
 
-import dataclasses
 import random
 import re
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ from .attacks_external import CUE
 from .mix import bury, carriers_by_language
 from .obfuscate import leet, shouting, spaced, typos
 from .rows import Row
-from .text import clean, size, stable, windows
+from .text import clean, for_dev, size, stable, windows
 
 HEADER = re.compile(r"%%\s*(attack|benign)\s+([a-z]{2})\s+(\w+)\s*")
 # Neighbours in a file are often alike, so so many in a row go to the same part, one such run in fourteen to dev.
@@ -79,21 +78,20 @@ def training(folder: Path) -> Iterator[Row]:
     """Rows of every file; one run of texts in fourteen is for dev."""
     for path in sorted(folder.glob("*.txt")):
         for number, block in enumerate(blocks(path)):
-            split = "dev" if stable(f"{path.name} {number // RUN}") % 14 == 0 else "train"
+            split = "dev" if for_dev(f"{path.name} {number // RUN}") else "train"
             for piece in pieces(block):
                 whole = "" if piece == block.text else block.text
                 yield Row(piece, block.attack, f"written/{block.kind}", block.lang, split, whole)
 
 
-def whole(path: Path, split: str) -> list[Row]:
+def whole(path: Path, src: str, split: str) -> list[Row]:
     """The texts of a file, uncut: the product cuts them itself."""
-    return [Row(b.text, b.attack, f"{split}/{b.kind}", b.lang, split) for b in blocks(path)]
+    return [Row(b.text, b.attack, f"{src}/{b.kind}", b.lang, split) for b in blocks(path)]
 
 
 def strangers(folder: Path) -> list[Row]:
     """Texts for development by people who wrote nothing that is trained on: tests of earlier versions."""
-    rows = [row for path in sorted(folder.glob("*.txt")) for row in whole(path, "dev")]
-    return [dataclasses.replace(row, src=row.src.replace("dev/", "stranger/", 1)) for row in rows]
+    return [row for path in sorted(folder.glob("*.txt")) for row in whole(path, "stranger", "dev")]
 
 
 def copies(rows: list[Row], carriers: list[Row], seed: int) -> list[Row]:

@@ -30,6 +30,8 @@ SEED = 20250302
 FILLS = {"chat": 16, "mail": 24, "support": 22, "records": 20, "documents": 22, "prose": 26, "transcript": 18}
 FILLS_PRESIDIO, FILLS_FOREIGN, FILLS_NUMBERS, FILLS_WORDS = 22, 12, 12, 3
 COPIES_MARKED = 4
+# What texts may be marked with.
+KNOWN = frozenset(fill.LABELS.values())
 TAUGHT = {"writingbench": 4200, "mmlu-pro": 3600, "prompt": 700}
 
 
@@ -141,7 +143,7 @@ def marked(folder: Path, rng: random.Random) -> tuple[list[dict], list[dict]]:
     neighbours in twelve is for dev alone, and its values too."""
     train, dev = [], []
     for path in sorted(folder.glob("marked*.txt")):
-        for number, row in enumerate(marks.read(path, frozenset(fill.LABELS.values()))):
+        for number, row in enumerate(marks.read(path, KNOWN)):
             row["src"] = "written/marked"
             (dev if is_dev(f"{path.name} {number // 8}") else train).append(row)
     stock, copies = marks.values(train), []
@@ -253,11 +255,11 @@ def main() -> None:
         for template in templates:
             src, lang = ("negative", "en") if section == "neg" else ("template", section)
             test += [makers["test"].row(template, src, lang, rough=i > 3) for i in range(6)]
-    fresh = marks.read(HERE / "test" / "fresh.txt", frozenset(fill.LABELS.values()))
+    fresh = marks.read(HERE / "test" / "fresh.txt", KNOWN)
     strangers = [
         {**row, "src": "stranger"}
         for path in sorted((HERE / "dev").glob("*.txt"))
-        for row in marks.read(path, frozenset(fill.LABELS.values()))
+        for row in marks.read(path, KNOWN)
     ]
     hand, hand_dev = by_hand(args.presidio, train)
     hand_dev, with_test = ngrams.apart(hand_dev, (r["text"] for r in test))

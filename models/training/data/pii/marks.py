@@ -13,7 +13,8 @@ LANGUAGE = re.compile(r"\[([a-z]{2})\] +")
 
 def spans(marked: str, labels: frozenset[str] | None) -> tuple[str, list[dict]]:
     """The text without the marks and what each of them covers, in characters; an error for a label that is none of
-    `labels`, if these are given, or a mark that is not closed. Spaces at the ends of a marked piece are not part of the span."""
+    `labels`, if these are given, or a mark that is not closed. Spaces at the ends of a marked piece are not part of the
+    span."""
     text, found, at = "", [], 0
     for mark in MARK.finditer(marked):
         text += marked[at : mark.start()]
