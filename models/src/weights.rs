@@ -5,6 +5,8 @@
 //! segment's output, so that several heads share what they have in common and each pays only for what is its own. An
 //! ordinary checkpoint is a single segment.
 
+use std::ops::Range;
+
 use crate::encoder::HeadInfo;
 use crate::rotary::Rotary;
 
@@ -230,6 +232,44 @@ pub enum Pooling {
     First,
     /// The mean of all.
     Mean,
+    /// A mean of each part; of what the head makes of them, the one with the highest last label counts.
+    Worst(Parts),
+}
+
+/// Overlapping parts of a sequence, so that a few words are not lost in the mean over many others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Parts {
+    /// The most tokens of a part.
+    pub tokens: usize,
+    /// From the beginning of one part to that of the next, in tokens; at least 1.
+    pub step: usize,
+}
+
+impl Parts {
+    /// The parts of a sequence of `length` tokens: one each `step`, up to the first that reaches the end, which may be
+    /// shorter than the others. A sequence that is no longer than a part is its only one.
+    pub fn of(self, length: usize) -> impl Iterator<Item = Range<usize>> + Clone {
+        let count = 1 + length
+            .saturating_sub(self.tokens)
+            .div_ceil(self.step.max(1));
+        (0..count).map(move |index| {
+            let start = index * self.step;
+            start..(start + self.tokens).min(length)
+        })
+    }
+
+    /// Of outputs with `width` numbers each, the one whose last number stands out most from the others' largest; none
+    /// for no outputs.
+    #[must_use]
+    pub fn worst(outputs: &[f32], width: usize) -> Option<&[f32]> {
+        let margin = |output: &&[f32]| {
+            let (last, others) = output.split_last().unwrap_or((&0.0, &[]));
+            last - others.iter().copied().fold(f32::NEG_INFINITY, f32::max)
+        };
+        outputs
+            .chunks_exact(width)
+            .max_by(|a, b| margin(a).total_cmp(&margin(b)))
+    }
 }
 
 /// One step of a head.
@@ -254,4 +294,41 @@ pub enum Then {
     Gelu,
     /// The rectifier (DistilBERT).
     Relu,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// They begin at every step, cover everything, and stop at the first that reaches the end.
+    #[test]
+    fn parts_cover_a_sequence() {
+        for (tokens, step) in [(1, 1), (5, 3), (4, 4), (48, 24)] {
+            for length in 1..200 {
+                let parts: Vec<_> = Parts { tokens, step }.of(length).collect();
+                let (last, others) = parts.split_last().unwrap_or((&(0..0), &[]));
+                assert_eq!(last.end, length);
+                assert!(
+                    others
+                        .iter()
+                        .all(|part| part.len() == tokens && part.end < length)
+                );
+                assert!((1..=tokens).contains(&last.len()));
+                let starts: Vec<usize> = parts.iter().map(|part| part.start).collect();
+                assert!(
+                    starts
+                        .iter()
+                        .enumerate()
+                        .all(|(index, at)| *at == index * step)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_worst_output_is_that_with_the_largest_margin() {
+        let outputs = [0.0, 9.0, 8.0, 1.0, -5.0, 3.0, 2.0, 2.0, 2.5];
+        assert_eq!(Parts::worst(&outputs, 3), Some(&outputs[3..6]));
+        assert_eq!(Parts::worst(&[], 3), None);
+    }
 }

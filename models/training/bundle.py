@@ -55,7 +55,7 @@ def load_heads(directory: Path) -> dict[str, Head]:
         window = entry["window"]
         spec = Spec(
             task, known.head, tuple(entry["labels"]), entry["task"] == "token", segment["parent"] is not None,
-            window["tokens"], window["overlap"],
+            window["tokens"], window["overlap"], tuple(entry["parts"].values()) if "parts" in entry else None,
         )  # fmt: skip
         branch = _part(directory, segment["file"], f"{segment['name']}.")
         head = _part(directory, segment["file"], f"head.{entry['name']}.")

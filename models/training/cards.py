@@ -55,13 +55,14 @@ def on_test(task: str, scores: dict) -> str:
 
 
 def steps_of(record: dict) -> str:
-    """How many steps were made, in how many runs."""
-    steps = record.get("steps")
-    if "start" in record:
-        return f"{steps_of({'steps': record['start']})}, then from there {steps_of({'steps': steps})}"
-    if isinstance(steps, list) and len(steps) > 1:
-        return f"the mean of runs of {' and '.join(map(str, steps))} steps"
-    return f"{steps[0] if isinstance(steps, list) else steps} steps"
+    """How many steps were made, in how many runs, stage by stage."""
+
+    def stage(steps: int | list[int]) -> str:
+        if isinstance(steps, list) and len(steps) > 1:
+            return f"the mean of runs of {' and '.join(map(str, steps))} steps"
+        return f"{steps[0] if isinstance(steps, list) else steps} steps"
+
+    return ", then from there ".join(map(stage, [*record.get("start", []), record.get("steps")]))
 
 
 def training_part(task: str, run: Path) -> str:

@@ -96,6 +96,27 @@ def mean_pool(x, mask):
     return (x * weights).sum(1) / weights.sum(1)
 
 
+def part_means(x, mask, parts: tuple[int, int]):
+    """The means of a sequence's parts, `[batch, parts, hidden]`, and which parts there are: one each `step`, up to the
+    first that reaches the sequence's end."""
+    tokens, step = parts
+    length = x.shape[1]
+    starts = np.arange(1 + max(0, -(-(length - tokens) // step))) * step
+    places = np.arange(length)
+    inside = (places >= starts[:, None]) & (places < starts[:, None] + tokens)
+    inside = inside[None] & mask[:, None]
+    count = inside.sum(-1)
+    sums = jnp.einsum("bpt,bth->bph", inside.astype(x.dtype), x)
+    there = (starts == 0) | (starts + tokens - step < mask.sum(1)[:, None])
+    return sums / jnp.maximum(count, 1)[..., None], there
+
+
+def worst(logits, there):
+    """Of the parts' logits, `[batch, parts, labels]`, those whose last label stands out most from the others' largest."""
+    margin = jnp.where(there, logits[..., -1] - logits[..., :-1].max(-1), -jnp.inf)
+    return jnp.take_along_axis(logits, margin.argmax(1)[:, None, None], 1)[:, 0]
+
+
 def run_head(p, x):
     """A head's maps: linear stages with GELU between them."""
     stages = len(p) // 2

@@ -58,12 +58,14 @@ def head(spec: Spec, directory: Path) -> dict:
         "name": spec.head,
         "task": "token" if spec.per_token else "sequence",
         "segment": spec.head,
-        "pooling": "none" if spec.per_token else "mean",
+        "pooling": "none" if spec.per_token else "worst" if spec.parts else "mean",
         "labels": list(spec.labels),
         "stages": [{"then": "nothing"}],
         "window": {"tokens": spec.window, "overlap": spec.overlap},
         "temperature": 1.0,
     }
+    if spec.parts:
+        entry["parts"] = dict(zip(("tokens", "step"), spec.parts, strict=True))
     calibration = directory / "calibration.json"
     if calibration.exists():
         settings = json.loads(calibration.read_text(encoding="utf-8"))

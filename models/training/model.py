@@ -11,7 +11,18 @@ import jax
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from encoder import Tensors, embed, embedding_tensors, layer_tensors, load_encoder, mean_pool, run_head, run_layers
+from encoder import (
+    Tensors,
+    embed,
+    embedding_tensors,
+    layer_tensors,
+    load_encoder,
+    mean_pool,
+    part_means,
+    run_head,
+    run_layers,
+    worst,
+)
 from quantize import dequantize, round_trip
 from spec import HIDDEN, SHARED_LAYERS, Spec
 
@@ -70,7 +81,8 @@ def save(model: Model, directory: Path) -> None:
 def load_spec(directory: Path) -> Spec:
     """The settings a model was trained with."""
     fields = json.loads((directory / "spec.json").read_text(encoding="utf-8"))
-    return Spec(**(fields | {"labels": tuple(fields["labels"])}))
+    lists = {key: tuple(value) for key, value in fields.items() if isinstance(value, list)}
+    return Spec(**(fields | lists))
 
 
 def load_trained(directory: Path, encoder: Path, file: str = "model.safetensors") -> Model:
@@ -82,9 +94,12 @@ def load_trained(directory: Path, encoder: Path, file: str = "model.safetensors"
     return Model(spec, frozen_part(encoder, spec.shared), branch, head)
 
 
-def forward(frozen, branch, head, ids, per_token: bool):
+def forward(frozen, branch, head, ids, spec: Spec):
     """Logits of a padded batch: `[batch, labels]`, or `[batch, tokens, labels]`. Id 0 is padding."""
     mask = ids != 0
     x = jax.lax.stop_gradient(run_layers(frozen, embed(frozen, ids), mask))
     x = run_layers(branch, x, mask)
-    return run_head(head, x if per_token else mean_pool(x, mask))
+    if spec.parts:
+        means, there = part_means(x, mask, spec.parts)
+        return worst(run_head(head, means), there)
+    return run_head(head, x if spec.per_token else mean_pool(x, mask))

@@ -23,8 +23,8 @@ class Runner:
         self.model = model
         self.spec = model.spec
         self.tokenizer = load_tokenizer(encoder)
-        per_token = self.spec.per_token
-        self._forward = jax.jit(lambda frozen, branch, head, ids: forward(frozen, branch, head, ids, per_token))
+        spec = self.spec
+        self._forward = jax.jit(lambda frozen, branch, head, ids: forward(frozen, branch, head, ids, spec))
         self._tensors = jax.device_put((model.frozen, model.branch, model.head))
 
     def _run(self, sequences: list[list[int]]) -> Logits:

@@ -42,6 +42,8 @@ class Spec:
     """Tokens of a window, special ones included."""
     overlap: int
     """Tokens that two neighbouring windows have in common."""
+    parts: tuple[int, int] | None = None
+    """Tokens of a part and from one to the next: means of parts are taken, and the worst answer counts; else one mean."""
     epochs: int = 1
     rate: float = 3e-4
     head_factor: float = 10.0

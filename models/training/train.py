@@ -42,7 +42,7 @@ def make_loss(spec: Spec, weights: np.ndarray):
     """Cross entropy with label smoothing; positions whose target is `IGNORED` do not count."""
 
     def loss(trained, frozen, ids, target):
-        logits = forward(frozen, trained["branch"], trained["head"], ids, spec.per_token)
+        logits = forward(frozen, trained["branch"], trained["head"], ids, spec)
         if not spec.per_token:
             target = target[:, 0]
         known = target != IGNORED
@@ -140,6 +140,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--epochs", type=int, help="instead of the number in spec.py")
     parser.add_argument("--rate", type=float, help="instead of the rate in spec.py")
+    parser.add_argument("--parts", type=int, nargs=2, metavar=("TOKENS", "STEP"), help="means of parts; the worst counts")
     parser.add_argument("--order", type=int, help="another order of the batches")
     parser.add_argument("--start", type=Path, help="go on from this trained branch instead of the encoder's layers")
     parser.add_argument("--rows", type=int, help="train on so many rows only, drawn at random")
@@ -148,6 +149,8 @@ def main() -> None:
     args = parser.parse_args()
     spec = SPECS[args.task]
     changes = {key: value for key in ("epochs", "rate", "order") if (value := getattr(args, key)) is not None}
+    if args.parts:
+        changes["parts"] = tuple(args.parts)
     if args.own_layers:
         changes["shared"] = False
     spec = dataclasses.replace(spec, **changes)
@@ -176,7 +179,8 @@ def main() -> None:
         "data": {file.name: file_hash(file) for file in parts(args.data)},
     }
     if args.start:
-        record["start"] = json.loads((args.start / "training.json").read_text(encoding="utf-8"))["steps"]
+        before = json.loads((args.start / "training.json").read_text(encoding="utf-8"))
+        record["start"] = [*before.get("start", []), before["steps"]]
     (args.out / "training.json").write_text(json.dumps(record, indent=1) + "\n")
 
 

@@ -19,17 +19,18 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 RECORDS = HERE / "records"
-# The runs of each branch; the mean of several is taken. An epoch is a little more than two thousand steps of the guard
-# and a little more than one thousand of the others.
-RUNS: dict[str, list[list[str]]] = {
-    "guard": [["--epochs", "2", "--steps", "2200"], ["--epochs", "2", "--steps", "1600", "--order", "1"]],
-    "pii": [["--steps", "1500"]],
-    "domain": [[], ["--epochs", "2", "--steps", "1600"]],
-}
-
-# Short runs from that mean, at a lower rate, whose mean is taken in its place.
-MORE: dict[str, list[list[str]]] = {
-    "guard": [["--rate", "2e-4", "--steps", "700", "--order", order] for order in ("2", "3")],
+LATER = ["--rate", "2e-4"]
+# The stages of each branch; a stage's runs begin where the stage before ended, and the mean of them is taken. In the guard's
+# last one the worst part of a window counts. An epoch is a little more than two thousand steps of the guard and a little
+# more than one thousand of the others.
+STAGES: dict[str, list[list[list[str]]]] = {
+    "guard": [
+        [["--epochs", "2", "--steps", "2200"], ["--epochs", "2", "--steps", "1600", "--order", "1"]],
+        [[*LATER, "--steps", "700", "--order", order] for order in ("2", "3")],
+        [[*LATER, "--steps", "560", "--order", order, "--parts", "48", "24"] for order in ("4", "5")],
+    ],
+    "pii": [[["--steps", "1500"]]],
+    "domain": [[[], ["--epochs", "2", "--steps", "1600"]]],
 }
 
 
@@ -68,19 +69,18 @@ def main() -> None:
     encoder, runs, started = work / "encoder", work / "run", time.monotonic()
     if not (args.keep and (encoder / "model.safetensors").exists()):
         run("fetch_encoder.py", "--out", encoder)
-    for task, each in RUNS.items():
+    for task, stages in STAGES.items():
         out = runs / task
         files = ("--encoder", encoder, "--data", data / task)
-        if task in MORE:
-            mean = runs / f"{task}-mean"
-            mean_of(mean, each, args.keep, "--task", task, *files)
-            mean_of(out, MORE[task], args.keep, "--task", task, *files, "--start", mean)
-        else:
-            mean_of(out, each, args.keep, "--task", task, *files)
+        start: tuple[str | Path, ...] = ()
+        for number, settings in enumerate(stages, 1):
+            mean = out if number == len(stages) else runs / f"{task}-stage-{number}"
+            mean_of(mean, settings, args.keep, "--task", task, *files, *start)
+            start = ("--start", mean)
         run("quantize.py", "--model", out, *files)
         run("calibrate.py", "--model", out, *files)
         keep_records(out, task)
-    run("export.py", "--encoder", encoder, *(x for task in RUNS for x in (f"--{task}", runs / task)), "--out", bundle)
+    run("export.py", "--encoder", encoder, *(x for task in STAGES for x in (f"--{task}", runs / task)), "--out", bundle)
     scores = work / "scores.json"
     run("evaluate.py", "--data", data, "--python", bundle, "--out", scores)
     run("cards.py", "--bundle", bundle, "--run", RECORDS, "--scores", scores)

@@ -6,7 +6,7 @@ use super::gelu;
 use super::group::Plan;
 use super::load::{Linear, Norm};
 use crate::encoder::{Output, Task};
-use crate::weights::{Pooling, Then};
+use crate::weights::{Parts, Pooling, Then};
 
 /// A head's tensors.
 #[derive(Debug)]
@@ -31,6 +31,7 @@ impl Head {
             Pooling::None => hidden.clone(),
             Pooling::First => first(hidden, plan)?,
             Pooling::Mean => mean(hidden, plan)?,
+            Pooling::Worst(parts) => part_means(hidden, plan, parts)?,
         };
         for stage in &self.stages {
             x = stage.forward(&x)?;
@@ -46,7 +47,8 @@ impl Head {
             width: self.width,
             values: match self.pooling {
                 Pooling::None => self.tokens(&values, plan),
-                _ => self.sequences(&values, plan),
+                Pooling::Worst(parts) => self.worst(&values, plan, parts),
+                Pooling::First | Pooling::Mean => self.sequences(&values, plan),
             },
         })
     }
@@ -59,6 +61,18 @@ impl Head {
             ordered.extend_from_slice(&values[range]);
         }
         ordered
+    }
+
+    /// Of each sequence's rows, one for each part, the worst. They are in the batch's order.
+    fn worst(&self, values: &[f32], plan: &Plan, parts: Parts) -> Vec<f32> {
+        let mut left = values;
+        let mut kept = Vec::with_capacity(plan.rows.len() * self.width);
+        for (_, tokens) in &plan.rows {
+            let (own, rest) = left.split_at(parts.of(*tokens).count() * self.width);
+            kept.extend_from_slice(Parts::worst(own, self.width).unwrap_or_default());
+            left = rest;
+        }
+        kept
     }
 
     /// The same for rows of sequences.
@@ -117,4 +131,34 @@ fn mean(hidden: &Tensor, plan: &Plan) -> Result<Tensor> {
         means.push(rows.broadcast_mul(&weights)?.sum(1)?);
     }
     Tensor::cat(&means, 0)?.to_dtype(hidden.dtype())
+}
+
+/// The mean of each part of each sequence, in the batch's order, computed in 32 bits.
+fn part_means(hidden: &Tensor, plan: &Plan, parts: Parts) -> Result<Tensor> {
+    let width = hidden.dim(1)?;
+    let (mut rows, mut weights): (Vec<u32>, Vec<f32>) = (Vec::new(), Vec::new());
+    for (start, tokens) in &plan.rows {
+        for part in parts.of(*tokens) {
+            let each = 1.0 / part.len() as f32;
+            // A part that is shorter repeats its first row, without weight.
+            rows.extend((0..parts.tokens).map(|place| {
+                let place = if place < part.len() { place } else { 0 };
+                (start + part.start + place) as u32
+            }));
+            weights.extend((0..parts.tokens).map(
+                |place| {
+                    if place < part.len() { each } else { 0.0 }
+                },
+            ));
+        }
+    }
+    let count = weights.len() / parts.tokens;
+    let rows = hidden.index_select(&Tensor::new(rows, &plan.device)?, 0)?;
+    let rows = rows
+        .to_dtype(DType::F32)?
+        .reshape((count, parts.tokens, width))?;
+    let weights = Tensor::from_vec(weights, (count, parts.tokens, 1), &plan.device)?;
+    rows.broadcast_mul(&weights)?
+        .sum(1)?
+        .to_dtype(hidden.dtype())
 }

@@ -17,7 +17,9 @@ use super::json::{Json, read_optional};
 use super::tensors::Tensors;
 use super::{Checkpoint, HeadSettings, bert};
 use crate::encoder::{HeadInfo, Task};
-use crate::weights::{EncoderWeights, Head, NormOrder, Pooling, Positions, Segment, Stage, Then};
+use crate::weights::{
+    EncoderWeights, Head, NormOrder, Parts, Pooling, Positions, Segment, Stage, Then,
+};
 
 use manifest::{HeadEntry, Manifest, PoolingName, SegmentEntry, TaskName, ThenName, verify};
 
@@ -182,13 +184,27 @@ fn head(
             width,
         },
         segment: index,
-        pooling: match entry.pooling {
-            PoolingName::None => Pooling::None,
-            PoolingName::First => Pooling::First,
-            PoolingName::Mean => Pooling::Mean,
-        },
+        pooling: pooling(entry)?,
         stages,
     })
+}
+
+fn pooling(entry: &HeadEntry) -> Result<Pooling, ReadError> {
+    let field = format!("heads.{}.parts", entry.name);
+    match (entry.pooling, entry.parts) {
+        (PoolingName::Worst, Some(parts)) if (1..=parts.tokens).contains(&parts.step) => {
+            Ok(Pooling::Worst(Parts {
+                tokens: parts.tokens,
+                step: parts.step,
+            }))
+        }
+        (PoolingName::Worst, Some(_)) => Err(wrong(&field, "needs a step of 1 to its tokens")),
+        (PoolingName::Worst, None) => Err(wrong(&field, "is missing for worst pooling")),
+        (_, Some(_)) => Err(wrong(&field, "is for worst pooling alone")),
+        (PoolingName::None, None) => Ok(Pooling::None),
+        (PoolingName::First, None) => Ok(Pooling::First),
+        (PoolingName::Mean, None) => Ok(Pooling::Mean),
+    }
 }
 
 /// A head's maps, and the outputs of the last.

@@ -1,12 +1,14 @@
 //! What is made of a segment's output.
 
+use std::ops::Range;
+
 use super::kernel::linear::{Activations, Store, linear};
 use super::kernel::pack::Aligned;
 use super::kernel::rows::{Packing, Step, gelu_all, norm, pack};
 use super::threads::Threads;
 use super::trunk::{PackedHead, PackedStage, Trunk};
 use crate::encoder::Packed;
-use crate::weights::{Pooling, Then};
+use crate::weights::{Parts, Pooling, Then};
 
 impl Trunk {
     /// The head's output. `x` has a row a token, or only the first of each sequence.
@@ -22,6 +24,9 @@ impl Trunk {
         for stage in &head.stages {
             rows = self.stage(threads, stage, rows, width);
             width = stage.map.outputs;
+        }
+        if let Pooling::Worst(parts) = head.pooling {
+            rows = worst(parts, &rows, width, batch);
         }
         if head.unit {
             for row in rows.chunks_exact_mut(width) {
@@ -43,16 +48,13 @@ impl Trunk {
                 .ranges()
                 .flat_map(|range| x[range.start * hidden..][..hidden].iter().copied())
                 .collect(),
-            Pooling::Mean => {
-                let mut means = vec![0.0; batch.sequences() * hidden];
-                for (mean, range) in means.chunks_exact_mut(hidden).zip(batch.ranges()) {
-                    let count = range.len() as f32;
-                    for row in x[range.start * hidden..range.end * hidden].chunks_exact(hidden) {
-                        mean.iter_mut().zip(row).for_each(|(to, x)| *to += x);
-                    }
-                    mean.iter_mut().for_each(|x| *x /= count);
-                }
-                means
+            Pooling::Mean => means(x, hidden, batch.ranges()),
+            Pooling::Worst(parts) => {
+                let ranges = batch.ranges().flat_map(|sequence| {
+                    let parts = parts.of(sequence.len());
+                    parts.map(move |part| sequence.start + part.start..sequence.start + part.end)
+                });
+                means(x, hidden, ranges)
             }
         }
     }
@@ -91,4 +93,31 @@ impl Trunk {
         }
         out
     }
+}
+
+/// The mean of each range of rows.
+fn means(x: &[f32], hidden: usize, ranges: impl Iterator<Item = Range<usize>>) -> Vec<f32> {
+    let mut means = Vec::new();
+    for range in ranges {
+        let (at, count) = (means.len(), range.len() as f32);
+        means.resize(at + hidden, 0.0);
+        let mean = &mut means[at..];
+        for row in x[range.start * hidden..range.end * hidden].chunks_exact(hidden) {
+            mean.iter_mut().zip(row).for_each(|(to, x)| *to += x);
+        }
+        mean.iter_mut().for_each(|x| *x /= count);
+    }
+    means
+}
+
+/// Of each sequence's rows, one for each part, the worst.
+fn worst(parts: Parts, rows: &[f32], width: usize, batch: &Packed) -> Vec<f32> {
+    let mut left = rows;
+    let mut kept = Vec::with_capacity(batch.sequences() * width);
+    for sequence in batch.ranges() {
+        let (own, rest) = left.split_at(parts.of(sequence.len()).count() * width);
+        kept.extend_from_slice(Parts::worst(own, width).unwrap_or_default());
+        left = rest;
+    }
+    kept
 }

@@ -101,6 +101,14 @@ fn head(weights: &EncoderWeights, part: &Head) -> Result<(), String> {
     if (part.info.task == Task::Token) != (part.pooling == Pooling::None) {
         return Err("sequences are pooled, tokens are not".to_owned());
     }
+    if let Pooling::Worst(parts) = part.pooling
+        && !(1..=parts.tokens).contains(&parts.step)
+    {
+        return Err(format!(
+            "parts of {} tokens cannot begin every {}",
+            parts.tokens, parts.step
+        ));
+    }
     let mut width = weights.hidden;
     for (number, stage) in part.stages.iter().enumerate() {
         let name = format!("stage {number}");

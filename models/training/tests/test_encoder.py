@@ -6,7 +6,16 @@ import pytest
 pytest.importorskip("jax")
 
 from bundle import load_heads, verify
-from encoder import embed, embedding_tensors, layer_tensors, load_encoder, mean_pool, run_layers
+from encoder import (
+    embed,
+    embedding_tensors,
+    layer_tensors,
+    load_encoder,
+    mean_pool,
+    part_means,
+    run_layers,
+    worst,
+)
 from model import new_model, save
 from predict import Runner
 from quantize import round_trip
@@ -83,3 +92,21 @@ def test_a_bundle_can_be_read_back(encoder_dir, tmp_path, monkeypatch):
     (tmp_path / "bundle" / "pii.safetensors").write_bytes(b"broken")
     with pytest.raises(ValueError, match=r"pii\.safetensors"):
         verify(tmp_path / "bundle")
+
+
+def test_parts_are_what_loops_give():
+    x = np.random.default_rng(0).normal(size=(4, 20, 3)).astype(np.float32)
+    lengths = np.array([1, 5, 13, 20])
+    mask = np.arange(20) < lengths[:, None]
+    means, there = part_means(x, mask, (6, 4))
+    for row, length in enumerate(lengths):
+        starts = range(0, max(1, length - 6 + 4), 4)
+        assert np.asarray(there)[row].sum() == len(starts)
+        for index, start in enumerate(starts):
+            wanted = x[row, start : min(start + 6, length)].mean(0)
+            np.testing.assert_allclose(np.asarray(means)[row, index], wanted, atol=1e-6)
+
+
+def test_the_worst_part_is_that_with_the_largest_margin():
+    logits = np.array([[[0.0, 1.0], [5.0, 7.0], [0.0, 9.0]]], np.float32)
+    assert np.asarray(worst(logits, np.array([[True, True, False]]))).tolist() == [[5.0, 7.0]]

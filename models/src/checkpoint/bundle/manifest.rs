@@ -48,6 +48,8 @@ pub(super) struct HeadEntry {
     pub(super) task: TaskName,
     pub(super) segment: String,
     pub(super) pooling: PoolingName,
+    /// Of `worst` pooling.
+    pub(super) parts: Option<PartsEntry>,
     #[serde(default)]
     pub(super) labels: Vec<String>,
     #[serde(default)]
@@ -81,6 +83,14 @@ pub(super) enum PoolingName {
     None,
     First,
     Mean,
+    Worst,
+}
+
+/// Tokens of a part, and from the beginning of one to that of the next.
+#[derive(Debug, Clone, Copy, Deserialize)]
+pub(super) struct PartsEntry {
+    pub(super) tokens: usize,
+    pub(super) step: usize,
 }
 
 #[derive(Debug, Clone, Copy, Deserialize)]

@@ -8,7 +8,7 @@ use super::{read, reason};
 use crate::candle::{CandleEncoder, Options};
 use crate::checkpoint::{HeadSettings, Window};
 use crate::encoder::{Encoder, Packed, Task};
-use crate::weights::{Pooling, Then, Values};
+use crate::weights::{Parts, Pooling, Then, Values};
 
 #[test]
 fn it_becomes_a_tree_with_heads_and_settings() {
@@ -191,6 +191,43 @@ fn complaints_name_the_field() {
     }
     std::fs::write(dir.path().join("manifest.json"), "{").unwrap();
     assert!(reason(dir.path()).starts_with("manifest.json is not the JSON that it should be"));
+}
+
+#[test]
+fn parts_belong_to_worst_pooling() {
+    let dir = TempDir::new().unwrap();
+    let manifest = write_bundle(dir.path());
+    let read_with = |pooling: &str, parts: Value| {
+        let mut changed = manifest.clone();
+        changed["heads"][1]["pooling"] = json!(pooling);
+        changed["heads"][1]["parts"] = parts;
+        write_json(dir.path(), "manifest.json", &changed);
+    };
+    let good = json!({"tokens": 4, "step": 2});
+    read_with("worst", good.clone());
+    let parts = Parts { tokens: 4, step: 2 };
+    assert_eq!(
+        read(dir.path()).weights.heads[1].pooling,
+        Pooling::Worst(parts)
+    );
+    for (pooling, parts, wanted) in [
+        ("worst", Value::Null, "is missing for worst pooling"),
+        (
+            "worst",
+            json!({"tokens": 4, "step": 0}),
+            "needs a step of 1 to its tokens",
+        ),
+        (
+            "worst",
+            json!({"tokens": 4, "step": 5}),
+            "needs a step of 1 to its tokens",
+        ),
+        ("mean", good, "is for worst pooling alone"),
+    ] {
+        read_with(pooling, parts);
+        let wanted = format!("manifest.json: `heads.domain.parts` {wanted}");
+        assert_eq!(reason(dir.path()), wanted);
+    }
 }
 
 #[test]

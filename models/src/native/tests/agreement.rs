@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::random::*;
 use super::reference;
+use crate::candle::CandleEncoder;
 use crate::encoder::{Encoder, Packed};
 use crate::native::kernel::Isa;
 use crate::native::{NativeEncoder, Precision, Threads};
@@ -56,6 +57,33 @@ fn every_instruction_set_and_precision_agrees_with_the_plain_encoder() {
                 let worst = difference(&weights, &encoder(&weights, precision, isa), &batch);
                 println!("{isa} {precision:?} modern={}: {worst:.2e}", sketch.modern);
                 assert!(worst < tolerance, "{isa} {precision:?} {sketch:?}: {worst}");
+            }
+        }
+    }
+}
+
+/// The worst part of a sequence counts: with every kernel, and with candle.
+#[test]
+fn parts_of_sequences_agree_with_the_plain_encoder() {
+    for (tokens, step) in [(5, 3), (4, 4), (7, 1), (1, 1), (200, 50)] {
+        let mut weights = model(MODERN, 9);
+        for head in &mut weights.heads[..2] {
+            head.pooling = Pooling::Worst(Parts { tokens, step });
+        }
+        let batch = Random::new(3).batch(VOCABULARY, &[1, 33, 4, 90, 5, 6, 17, 2, 8]);
+        for isa in isas() {
+            let worst = difference(&weights, &encoder(&weights, Precision::F32, isa), &batch);
+            assert!(worst < 1e-4, "{isa} {tokens} every {step}: {worst}");
+        }
+        let candle = CandleEncoder::new(&weights, crate::candle::Options::default()).unwrap();
+        for (head, output) in candle.forward(&batch, &[0, 1]).unwrap().iter().enumerate() {
+            let expected = reference::run(&weights, &batch, head);
+            assert_eq!(output.values.len(), expected.len());
+            for (found, expected) in output.values.iter().zip(&expected) {
+                assert!(
+                    (f64::from(*found) - expected).abs() < 1e-4,
+                    "candle, head {head}"
+                );
             }
         }
     }

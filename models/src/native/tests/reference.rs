@@ -14,12 +14,10 @@ pub(super) fn run(weights: &EncoderWeights, batch: &Packed, index: usize) -> Vec
         let rows = match head.pooling {
             Pooling::None => x,
             Pooling::First => vec![x[0].clone()],
-            Pooling::Mean => vec![
-                (0..weights.hidden)
-                    .map(|at| x.iter().map(|row| row[at]).sum::<f64>() / x.len() as f64)
-                    .collect(),
-            ],
+            Pooling::Mean => vec![mean(&x)],
+            Pooling::Worst(parts) => parts.of(x.len()).map(|part| mean(&x[part])).collect(),
         };
+        let first = all.len();
         for mut row in rows {
             for stage in &head.stages {
                 row = linear(&stage.linear, &row);
@@ -39,8 +37,24 @@ pub(super) fn run(weights: &EncoderWeights, batch: &Packed, index: usize) -> Vec
             }
             all.extend(row);
         }
+        if let Pooling::Worst(_) = head.pooling {
+            let outputs = all.split_off(first);
+            let margin = |row: &&[f64]| {
+                let (last, others) = row.split_last().unwrap();
+                last - others.iter().copied().fold(f64::MIN, f64::max)
+            };
+            let rows = outputs.chunks_exact(head.info.width);
+            let worst = rows.max_by(|a, b| margin(a).total_cmp(&margin(b)));
+            all.extend_from_slice(worst.unwrap());
+        }
     }
     all
+}
+
+fn mean(rows: &[Vec<f64>]) -> Vec<f64> {
+    (0..rows[0].len())
+        .map(|at| rows.iter().map(|row| row[at]).sum::<f64>() / rows.len() as f64)
+        .collect()
 }
 
 fn segment(weights: &EncoderWeights, index: usize, ids: &[u32]) -> Rows {

@@ -30,6 +30,14 @@ fn weights_that_do_not_fit_are_refused() {
     assert!(reason.contains("feed-forward norm"), "{reason}");
     assert!(refused(|weights| weights.heads[0].segment = 9).contains("head class"));
     assert!(refused(|weights| weights.heads[3].info.width = 1).contains("head vector"));
+    for (tokens, step) in [(4, 0), (4, 5), (0, 0)] {
+        let parts = Pooling::Worst(Parts { tokens, step });
+        let reason = refused(|weights| weights.heads[1].pooling = parts);
+        assert!(
+            reason.contains(&format!("parts of {tokens} tokens")),
+            "{reason}"
+        );
+    }
     assert!(refused(|weights| weights.positions = Positions::Absolute).contains("window"));
     let reason = refused(|weights| {
         let matrix = &mut weights.segments[0].layers[0].qkv.weight;
