@@ -28,7 +28,7 @@ mod age;
 mod assign;
 mod bank;
 mod card;
-mod checksum;
+pub(crate) mod checksum;
 mod crypto;
 mod custom;
 mod date;

@@ -1,7 +1,7 @@
 //! Check-digit algorithms that several kinds share. Digits are values, 0 to 9.
 
 /// Luhn, ISO/IEC 7812-1 annex B.
-pub(super) fn luhn(digits: &[u8]) -> bool {
+pub(crate) fn luhn(digits: &[u8]) -> bool {
     let sum: u32 = digits
         .iter()
         .rev()

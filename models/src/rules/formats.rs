@@ -304,12 +304,19 @@ fn judge(
         let near = || page.near(&range, entry.format.words) || is_citizen(page, &range, entry);
         let score = match entry.need {
             Need::Alone(_, with) if near() => with,
-            Need::Alone(without, _) if !listed => without,
+            Need::Alone(without, _) if !listed && !is_named_otherwise(page, &range, entry) => {
+                without
+            }
             Need::Context(with) if near() => with,
             _ => continue,
         };
         out.add(entry.format.kind, range.clone(), score);
     }
+}
+
+/// "part number 118-22-0457": what stands right before says whose number it is, and it is no person's.
+fn is_named_otherwise(page: &Page<'_>, range: &Range<usize>, entry: &Entry) -> bool {
+    matches!(entry.format.kind, Kind::UsSsn | Kind::NationalId) && page.is_number_of_thing(range)
 }
 
 fn is_citizen(page: &Page<'_>, range: &Range<usize>, entry: &Entry) -> bool {

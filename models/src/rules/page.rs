@@ -84,6 +84,26 @@ impl<'t> Page<'t> {
             })
     }
 
+    /// Whether the words right before `range` say that it is the number of a thing ("part number 287-450-9016", but not
+    /// "my order, 415-555-2671").
+    pub(super) fn is_number_of_thing(&self, range: &Range<usize>) -> bool {
+        let first = self.hits.partition_point(|h| h.end + 3 < range.start);
+        self.hits[first..]
+            .iter()
+            .take_while(|h| h.end <= range.start)
+            .any(|h| {
+                let words = &self.bytes()[h.start..h.end];
+                let between = &self.bytes()[h.end..range.start];
+                h.cue == Cue::Context(Words::THING)
+                    && (words.contains(&b' ')
+                        || words.contains(&b'/')
+                        || words.ends_with(b"nummer"))
+                    && between
+                        .iter()
+                        .all(|b| matches!(b, b' ' | b':' | b'#' | b'.'))
+            })
+    }
+
     /// Skips what usually stands between a name and its value ("number is:", quotes), at most 40 bytes.
     pub(super) fn value_after(&self, mut at: usize) -> usize {
         const FILLERS: [&str; 14] = [

@@ -48,6 +48,9 @@ pub(super) fn find(page: &Page<'_>, start: usize, out: &mut impl Sink) {
     // "serial 0047-7719-3320" would be a number in Norway; the form of an American one says more.
     let thing = page.near_within(&range, Words::THING, 12, 0);
     let listed = thing || page.in_number_list(&range);
+    if !near && page.is_number_of_thing(&range) {
+        return;
+    }
     if let Some(score) = judge(&number, plus, open, near, listed) {
         let end = extension(page, number.end);
         out.add(Kind::PhoneNumber, range.start..end, score);

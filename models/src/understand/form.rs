@@ -2,6 +2,7 @@
 //! version is an address; what cannot be one is no finding.
 
 use crate::normalize::normalize;
+use crate::rules::checksum::luhn;
 
 /// Can this be data of the type? Types that are words can be anything.
 pub(super) fn possible(label: &str, text: &str) -> bool {
@@ -10,8 +11,7 @@ pub(super) fn possible(label: &str, text: &str) -> bool {
     let text = &*plain.text;
     let digits = || text.chars().filter(|c| c.is_numeric()).count();
     match label {
-        // The shortest card numbers have 12 digits (ISO/IEC 7812-1 allows 8 to 19; issuers use 12 and more).
-        "CREDIT_CARD" => digits() >= 12,
+        "CREDIT_CARD" => is_card(text),
         "DOMAIN_NAME" => text.contains('.') || text.contains("dot"),
         "EMAIL_ADDRESS" => text.contains('@') || text.contains("at"),
         // Country, check digits and at least eleven characters (ISO 13616).
@@ -24,6 +24,17 @@ pub(super) fn possible(label: &str, text: &str) -> bool {
         "ZIP_CODE" => digits() >= 2,
         _ => true,
     }
+}
+
+/// The shortest card numbers have 12 digits (ISO/IEC 7812-1 allows 8 to 19; issuers use 12 and more), of which the last is
+/// Luhn's.
+fn is_card(text: &str) -> bool {
+    let digits: Vec<u8> = text
+        .chars()
+        .filter_map(|c| c.to_digit(10))
+        .filter_map(|d| u8::try_from(d).ok())
+        .collect();
+    digits.len() >= 12 && luhn(&digits)
 }
 
 /// Version 4 with four numbers below 256, each of which may be hidden (`10.0.x.*`); version 6 with at least two colons.
@@ -85,6 +96,7 @@ mod tests {
     fn what_lacks_it_is_not() {
         for (label, text) in [
             ("CREDIT_CARD", "ending in 4410"),
+            ("CREDIT_CARD", "4539 8941 2120 4217"),
             ("DOMAIN_NAME", "localhost"),
             ("EMAIL_ADDRESS", "jo"),
             ("IBAN_CODE", "DE02"),

@@ -131,6 +131,8 @@ fn no_telephone() {
             "model XR-500, serial 0047-7719-3320, red light",
             "part no. 030-1234567",
             "Bestellnummer: 0221 478 1234",
+            "The part number 287-450-9016 doesn't fit.",
+            "Il codice articolo 118-22-0457 non si trova.",
         ],
     );
     // Though something was ordered.
