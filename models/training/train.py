@@ -140,7 +140,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--epochs", type=int, help="instead of the number in spec.py")
     parser.add_argument("--rate", type=float, help="instead of the rate in spec.py")
-    parser.add_argument("--parts", type=int, nargs=2, metavar=("TOKENS", "STEP"), help="means of parts; the worst counts")
+    parser.add_argument(
+        "--parts", type=int, nargs=2, metavar=("TOKENS", "STEP"), help="means of parts; the worst counts"
+    )
+    parser.add_argument("--more", type=Path, help="further rows, of mine.py; each comes twice")
     parser.add_argument("--order", type=int, help="another order of the batches")
     parser.add_argument("--start", type=Path, help="go on from this trained branch instead of the encoder's layers")
     parser.add_argument("--rows", type=int, help="train on so many rows only, drawn at random")
@@ -159,6 +162,8 @@ def main() -> None:
     if args.rows:
         order = np.random.default_rng(spec.seed).permutation(len(rows))
         rows = [rows[index] for index in order[: args.rows]]
+    if args.more:
+        rows += 2 * plain_rows(args.more)
     train = examples(spec, load_tokenizer(args.encoder), rows)
     tokens = sum(len(example.ids) for example in train)
     print(f"{spec.task}: {len(rows)} texts, {len(train)} windows, {tokens} tokens", flush=True)
@@ -178,6 +183,8 @@ def main() -> None:
         "cpu_s": round(time.process_time() - cpu),
         "data": {file.name: file_hash(file) for file in parts(args.data)},
     }
+    if args.more:
+        record["more"] = {"rows": len(plain_rows(args.more)), "sha256": file_hash(args.more)}
     if args.start:
         before = json.loads((args.start / "training.json").read_text(encoding="utf-8"))
         record["start"] = [*before.get("start", []), before["steps"]]

@@ -15,22 +15,32 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).parent
 RECORDS = HERE / "records"
-LATER = ["--rate", "2e-4"]
-# The stages of each branch; a stage's runs begin where the stage before ended, and the mean of them is taken. In the guard's
-# last one the worst part of a window counts. An epoch is a little more than two thousand steps of the guard and a little
-# more than one thousand of the others.
-STAGES: dict[str, list[list[list[str]]]] = {
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Runs that begin where the mean of the stage before ended, and whose mean is taken."""
+
+    runs: list[list[str]]
+    mined: bool = False
+    """Train as well on the texts of the pool that the stage before took most for attacks."""
+
+
+SECOND = ["--rate", "2e-4", "--steps", "700", "--parts", "48", "24"]
+# An epoch is a little more than two thousand steps of the guard and a little more than one thousand of the others. In
+# the guard's second stage the worst part of a window counts.
+STAGES: dict[str, list[Stage]] = {
     "guard": [
-        [["--epochs", "2", "--steps", "2200"], ["--epochs", "2", "--steps", "1600", "--order", "1"]],
-        [[*LATER, "--steps", "700", "--order", order] for order in ("2", "3")],
-        [[*LATER, "--steps", "560", "--order", order, "--parts", "48", "24"] for order in ("4", "5")],
+        Stage([["--epochs", "2", "--steps", "2200"], ["--epochs", "2", "--steps", "1600", "--order", "1"]]),
+        Stage([[*SECOND, "--order", order] for order in ("2", "3")], mined=True),
     ],
-    "pii": [[["--steps", "1500"]]],
-    "domain": [[[], ["--epochs", "2", "--steps", "1600"]]],
+    "pii": [Stage([["--steps", "1500"]])],
+    "domain": [Stage([[], ["--epochs", "2", "--steps", "1600"]])],
 }
 
 
@@ -73,9 +83,14 @@ def main() -> None:
         out = runs / task
         files = ("--encoder", encoder, "--data", data / task)
         start: tuple[str | Path, ...] = ()
-        for number, settings in enumerate(stages, 1):
+        for number, stage in enumerate(stages, 1):
             mean = out if number == len(stages) else runs / f"{task}-stage-{number}"
-            mean_of(mean, settings, args.keep, "--task", task, *files, *start)
+            more: tuple[str | Path, ...] = ()
+            if stage.mined:
+                mined = runs / f"{task}-mined-{number}.jsonl"
+                run("mine.py", "--model", start[1], *files, "--out", mined)
+                more = ("--more", mined)
+            mean_of(mean, stage.runs, args.keep, "--task", task, *files, *start, *more)
             start = ("--start", mean)
         run("quantize.py", "--model", out, *files)
         run("calibrate.py", "--model", out, *files)

@@ -99,12 +99,18 @@ def manpages(debian: Path, count: int = 90) -> Iterator[Row]:
                 body = gzip.decompress(path.read_bytes()).decode("utf-8")
             except (UnicodeDecodeError, OSError):
                 continue
-            for paragraph in re.split(r"^\.(?:PP|P|LP|TP|IP|SH|SS|RE|RS)\b.*$", body, flags=re.M):
-                text = clean(_ESCAPE.sub("", _ROFF.sub("", paragraph)).replace("\\-", "-").replace("\\", ""))
-                letters = len(re.findall(r"[^\W\d_]", text))
-                if 40 < len(text) < 700 and letters > 0.6 * len(text):
-                    texts.append(text.replace("\n", " "))
+            texts += [t.replace("\n", " ") for t in roff_paragraphs(body) if len(t) < 700]
         yield from _rows(_pick(texts, count), f"manpages-{package}", lang)
+
+
+def roff_paragraphs(body: str) -> list[str]:
+    """The paragraphs of a manual page that are mostly letters, without its requests."""
+    found = []
+    for paragraph in re.split(r"^\.(?:PP|P|LP|TP|IP|SH|SS|RE|RS)\b.*$", body, flags=re.M):
+        text = clean(_ESCAPE.sub("", _ROFF.sub("", paragraph)).replace("\\-", "-").replace("\\", ""))
+        if len(text) > 40 and len(re.findall(r"[^\W\d_]", text)) > 0.6 * len(text):
+            found.append(text)
+    return found
 
 
 def catalogues(folder: Path, count: int = 100) -> Iterator[Row]:

@@ -93,6 +93,34 @@ TRAINING = [
 
 DEBIAN = [
     Package(
+        "anarchism",
+        "15.3-3",
+        "anarchism_15.3-3_all.deb",
+        "cf21c10948b00e923c62eb31c39a3390413fa26c5ee0e3b925feb0ec7fe42948",
+        "free, see the package's copyright file",
+    ),
+    Package(
+        "dict-jargon",
+        "4.4.7-3.1",
+        "dict-jargon_4.4.7-3.1_all.deb",
+        "405f8168d7994ed2cb71407bb95493daec2e9aa66fc0461dafa74a9d6728a8c1",
+        "free, see the package's copyright file",
+    ),
+    Package(
+        "doc-debian",
+        "11.3+nmu1",
+        "doc-debian_11.3+nmu1_all.deb",
+        "b9bff49f22b334cb6fedc071d81669e72cc2fa0dcd65e110785f69d9941f2773",
+        "free, see the package's copyright file",
+    ),
+    Package(
+        "fortunes",
+        "1:1.99.1-7.3",
+        "fortunes_1%3a1.99.1-7.3_all.deb",
+        "41d0551dc0ff52f875a2ecef7c39da2f672ab468c37e170119f7e0245a9d63c5",
+        "free, see the package's copyright file",
+    ),
+    Package(
         "fortunes-bg",
         "1.4",
         "fortunes-bg_1.4_all.deb",
@@ -153,6 +181,20 @@ DEBIAN = [
         "2.98",
         "fortunes-zh_2.98_all.deb",
         "211c5ddee59d0ae74ce01cbfd02f7c8714740bae1835d5661eb2254edd739105",
+        "free, see the package's copyright file",
+    ),
+    Package(
+        "gnome-user-docs",
+        "43.0-2",
+        "gnome-user-docs_43.0-2_all.deb",
+        "0d635a840747958ca84da778b40d341f1155603851f922c9a171f5a181d6a39f",
+        "free, see the package's copyright file",
+    ),
+    Package(
+        "manpages",
+        "6.03-2",
+        "manpages_6.03-2_all.deb",
+        "efa1ba4cd19ad7baeae959c9209a7eb74be2ebb858bcabb412597bfc9f588c91",
         "free, see the package's copyright file",
     ),
     Package(

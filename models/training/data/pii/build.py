@@ -257,9 +257,7 @@ def main() -> None:
             test += [makers["test"].row(template, src, lang, rough=i > 3) for i in range(6)]
     fresh = marks.read(HERE / "test" / "fresh.txt", KNOWN)
     strangers = [
-        {**row, "src": "stranger"}
-        for path in sorted((HERE / "dev").glob("*.txt"))
-        for row in marks.read(path, KNOWN)
+        {**row, "src": "stranger"} for path in sorted((HERE / "dev").glob("*.txt")) for row in marks.read(path, KNOWN)
     ]
     hand, hand_dev = by_hand(args.presidio, train)
     hand_dev, with_test = ngrams.apart(hand_dev, (r["text"] for r in test))
