@@ -28,16 +28,17 @@ class Stage:
 
     runs: list[list[str]]
     mined: bool = False
-    """Train as well on the texts of the pool that the stage before took most for attacks."""
+    """Train as well, from here on, on the texts of the pool that the stage before took most for attacks."""
 
 
-SECOND = ["--rate", "2e-4", "--steps", "700", "--parts", "48", "24"]
+LATER = ["--rate", "2e-4", "--parts", "48", "24"]
 # An epoch is a little more than two thousand steps of the guard and a little more than one thousand of the others. In
-# the guard's second stage the worst part of a window counts.
+# the guard's later stages the worst part of a window counts.
 STAGES: dict[str, list[Stage]] = {
     "guard": [
-        Stage([["--epochs", "2", "--steps", "2200"], ["--epochs", "2", "--steps", "1600", "--order", "1"]]),
-        Stage([[*SECOND, "--order", order] for order in ("2", "3")], mined=True),
+        Stage([["--epochs", "2", "--steps", "2200"], ["--epochs", "2", "--steps", "1400", "--order", "1"]]),
+        Stage([[*LATER, "--steps", "1000", "--order", order] for order in ("2", "3")], mined=True),
+        Stage([[*LATER, "--steps", "700", "--order", order] for order in ("4", "5")]),
     ],
     "pii": [Stage([["--steps", "1500"]])],
     "domain": [Stage([[], ["--epochs", "2", "--steps", "1600"]])],
@@ -83,9 +84,9 @@ def main() -> None:
         out = runs / task
         files = ("--encoder", encoder, "--data", data / task)
         start: tuple[str | Path, ...] = ()
+        more: tuple[str | Path, ...] = ()
         for number, stage in enumerate(stages, 1):
             mean = out if number == len(stages) else runs / f"{task}-stage-{number}"
-            more: tuple[str | Path, ...] = ()
             if stage.mined:
                 mined = runs / f"{task}-mined-{number}.jsonl"
                 run("mine.py", "--model", start[1], *files, "--out", mined)
