@@ -24,8 +24,7 @@ from spec import PII_TYPES, SENSITIVE, Spec
 from thresholds import operating_points, threshold_for
 
 TEMPERATURES = np.round(np.geomspace(0.4, 2.5, 30), 3)
-# Shares of benign texts that may be flagged: about two thirds of the gates (1.5, 4 and 15 %). Three in ten of the
-# development set's texts in other languages are look-alikes, which that gate does not count.
+# Shares of benign texts that may be flagged: about two thirds of the gates (1.5, 4 and 15 %).
 TARGETS = {"ordinary English": 0.01, "other languages": 0.03, "look-alikes": 0.1}
 LOWEST, HIGHEST = 0.5, 0.97
 # Rules with checksums and formats find these; the model may add only what it is sure of. Of driving licences, which

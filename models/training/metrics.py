@@ -15,11 +15,11 @@ PLAIN = ("written/plain", "written/turn")
 
 
 def guard_group(row: dict) -> str:
-    """Which of the gate's groups a benign text is in."""
-    if row["lang"] != "en":
-        return "other languages"
+    """Which of the gate's groups a benign text is in; a look-alike is one in whatever language."""
     look = any(word in row["src"] for word in LOOK_ALIKES) and not row["src"].endswith(PLAIN)
-    return "look-alikes" if look else "ordinary English"
+    if look:
+        return "look-alikes"
+    return "ordinary English" if row["lang"] == "en" else "other languages"
 
 
 def by_kind(rows: list[dict], right: np.ndarray) -> dict[str, float]:

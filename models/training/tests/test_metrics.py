@@ -61,7 +61,8 @@ def test_operating_points_keep_their_rates_and_fall():
 
 
 def test_groups():
-    assert guard_group({"lang": "de", "src": "gen/look_x"}) == "other languages"
+    assert guard_group({"lang": "de", "src": "gen/look_x"}) == "look-alikes"
+    assert guard_group({"lang": "de", "src": "written/plain"}) == "other languages"
     assert guard_group({"lang": "en", "src": "buried/gen/look_x"}) == "look-alikes"
     assert guard_group({"lang": "en", "src": "slabs"}) == "ordinary English"
     assert guard_group({"lang": "en", "src": "typos/written/agents"}) == "look-alikes"
