@@ -246,6 +246,12 @@ pub struct Parts {
 }
 
 impl Parts {
+    /// Whether the parts leave nothing out: the next begins before the one before ends, or where it does.
+    #[must_use]
+    pub fn cover(self) -> bool {
+        (1..=self.tokens).contains(&self.step)
+    }
+
     /// The parts of a sequence of `length` tokens: one each `step`, up to the first that reaches the end, which may be
     /// shorter than the others. A sequence that is no longer than a part is its only one.
     pub fn of(self, length: usize) -> impl Iterator<Item = Range<usize>> + Clone {

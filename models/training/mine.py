@@ -18,7 +18,7 @@ import numpy as np
 
 from dataset import plain_rows, spread
 from model import load_trained
-from predict import Runner, softmax
+from predict import Runner, attack_probability
 
 
 def main() -> None:
@@ -32,7 +32,8 @@ def main() -> None:
     args = parser.parse_args()
     rows = spread(plain_rows(args.data / "pool.jsonl"), args.most)
     runner = Runner(load_trained(args.model, args.encoder), args.encoder)
-    scores = np.array([softmax(logits)[:, 1].max() for logits in runner.sequence_logits([row["text"] for row in rows])])
+    answers = runner.sequence_logits([row["text"] for row in rows])
+    scores = np.array([attack_probability(logits, 1.0) for logits in answers])
     hardest = np.argsort(-scores, kind="stable")[: args.count]
     shares = {str(rate): round(float((scores >= rate).mean()), 5) for rate in (0.5, 0.8, 0.9)}
     print(f"guard: {len(rows)} texts of the pool, shares at a score {shares}, taken down to {scores[hardest[-1]]:.3f}")

@@ -162,8 +162,8 @@ def main() -> None:
     if args.rows:
         order = np.random.default_rng(spec.seed).permutation(len(rows))
         rows = [rows[index] for index in order[: args.rows]]
-    if args.more:
-        rows += 2 * plain_rows(args.more)
+    more = plain_rows(args.more) if args.more else []
+    rows += 2 * more
     train = examples(spec, load_tokenizer(args.encoder), rows)
     tokens = sum(len(example.ids) for example in train)
     print(f"{spec.task}: {len(rows)} texts, {len(train)} windows, {tokens} tokens", flush=True)
@@ -183,8 +183,8 @@ def main() -> None:
         "cpu_s": round(time.process_time() - cpu),
         "data": {file.name: file_hash(file) for file in parts(args.data)},
     }
-    if args.more:
-        record["more"] = {"rows": len(plain_rows(args.more)), "sha256": file_hash(args.more)}
+    if more:
+        record["more"] = {"rows": len(more), "sha256": file_hash(args.more)}
     if args.start:
         before = json.loads((args.start / "training.json").read_text(encoding="utf-8"))
         record["start"] = [*before.get("start", []), before["steps"]]

@@ -89,7 +89,8 @@ def main() -> None:
             mean = out if number == len(stages) else runs / f"{task}-stage-{number}"
             if stage.mined:
                 mined = runs / f"{task}-mined-{number}.jsonl"
-                run("mine.py", "--model", start[1], *files, "--out", mined)
+                if not (args.keep and mined.exists()):
+                    run("mine.py", "--model", start[1], *files, "--out", mined)
                 more = ("--more", mined)
             mean_of(mean, stage.runs, args.keep, "--task", task, *files, *start, *more)
             start = ("--start", mean)

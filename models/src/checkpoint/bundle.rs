@@ -21,7 +21,9 @@ use crate::weights::{
     EncoderWeights, Head, NormOrder, Parts, Pooling, Positions, Segment, Stage, Then,
 };
 
-use manifest::{HeadEntry, Manifest, PoolingName, SegmentEntry, TaskName, ThenName, verify};
+use manifest::{
+    HeadEntry, Manifest, PartsEntry, PoolingName, SegmentEntry, TaskName, ThenName, verify,
+};
 
 /// The file that makes a directory a bundle.
 pub const MANIFEST: &str = "manifest.json";
@@ -192,13 +194,14 @@ fn head(
 fn pooling(entry: &HeadEntry) -> Result<Pooling, ReadError> {
     let field = format!("heads.{}.parts", entry.name);
     match (entry.pooling, entry.parts) {
-        (PoolingName::Worst, Some(parts)) if (1..=parts.tokens).contains(&parts.step) => {
-            Ok(Pooling::Worst(Parts {
-                tokens: parts.tokens,
-                step: parts.step,
-            }))
+        (PoolingName::Worst, Some(PartsEntry { tokens, step })) => {
+            let parts = Parts { tokens, step };
+            let wrong = || wrong(&field, "needs a step of 1 to its tokens");
+            parts
+                .cover()
+                .then_some(Pooling::Worst(parts))
+                .ok_or_else(wrong)
         }
-        (PoolingName::Worst, Some(_)) => Err(wrong(&field, "needs a step of 1 to its tokens")),
         (PoolingName::Worst, None) => Err(wrong(&field, "is missing for worst pooling")),
         (_, Some(_)) => Err(wrong(&field, "is for worst pooling alone")),
         (PoolingName::None, None) => Ok(Pooling::None),

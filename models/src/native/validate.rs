@@ -102,7 +102,7 @@ fn head(weights: &EncoderWeights, part: &Head) -> Result<(), String> {
         return Err("sequences are pooled, tokens are not".to_owned());
     }
     if let Pooling::Worst(parts) = part.pooling
-        && !(1..=parts.tokens).contains(&parts.step)
+        && !parts.cover()
     {
         return Err(format!(
             "parts of {} tokens cannot begin every {}",

@@ -48,7 +48,8 @@ pub(super) fn find(page: &Page<'_>, start: usize, out: &mut impl Sink) {
     // "serial 0047-7719-3320" would be a number in Norway; the form of an American one says more.
     let thing = page.near_within(&range, Words::THING, 12, 0);
     let listed = thing || page.in_number_list(&range);
-    if !near && page.is_number_of_thing(&range) {
+    // A plus makes it a telephone whatever stands before.
+    if thing && !near && !plus && page.is_number_of_thing(&range) {
         return;
     }
     if let Some(score) = judge(&number, plus, open, near, listed) {

