@@ -39,7 +39,7 @@ pub(crate) async fn serve(
     let mut response = if head.uri.path().starts_with("/simulator/") {
         match read(body, state.body_limit).await {
             Ok(body) => control::answer(&state, &head.method, head.uri.path(), &body),
-            Err(response) => response,
+            Err(failure) => failure.into_answer(state.body_limit),
         }
     } else if head.method == Method::POST {
         let flight = InFlight::new(&state, state.recorder.add(&head, connection.number));
@@ -105,7 +105,13 @@ async fn answer(
             "Expected request with `Content-Type: application/json`",
         ));
     }
-    let body = read(body, state.body_limit).await?;
+    let body = read(body, state.body_limit).await.map_err(|failure| {
+        if failure == Unread::BrokeOff {
+            // Nobody is left to read the answer: that it is handed out does not make it complete.
+            flight.end(Outcome::ClientLeft);
+        }
+        failure.into_answer(state.body_limit)
+    })?;
     if let Some(record) = flight.record() {
         record.set_body(body.clone());
     }
@@ -247,19 +253,35 @@ fn is_json(headers: &HeaderMap) -> bool {
         || (essence.starts_with("application/") && essence.ends_with("+json"))
 }
 
+/// Why a body was not read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unread {
+    TooLarge,
+    /// The connection or the stream ended before it.
+    BrokeOff,
+}
+
+impl Unread {
+    fn into_answer(self, limit: usize) -> Response<SimBody> {
+        match self {
+            Self::TooLarge => {
+                let message = format!("The request body is larger than {limit} bytes");
+                flat(StatusCode::PAYLOAD_TOO_LARGE, &message)
+            }
+            Self::BrokeOff => flat(StatusCode::BAD_REQUEST, "The body broke off"),
+        }
+    }
+}
+
 /// Reads a body, without a copy where it comes in one piece.
-async fn read(mut body: Incoming, limit: usize) -> Result<Bytes, Response<SimBody>> {
-    let too_large = || {
-        let message = format!("The request body is larger than {limit} bytes");
-        flat(StatusCode::PAYLOAD_TOO_LARGE, &message)
-    };
+async fn read(mut body: Incoming, limit: usize) -> Result<Bytes, Unread> {
     if body.size_hint().lower() > limit as u64 {
-        return Err(too_large());
+        return Err(Unread::TooLarge);
     }
     let mut first = Bytes::new();
     let mut rest = BytesMut::new();
     while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|_| flat(StatusCode::BAD_REQUEST, "The body broke off"))?;
+        let frame = frame.map_err(|_| Unread::BrokeOff)?;
         let Ok(data) = frame.into_data() else {
             continue;
         };
@@ -274,7 +296,7 @@ async fn read(mut body: Incoming, limit: usize) -> Result<Bytes, Response<SimBod
             rest.extend_from_slice(&data);
         }
         if first.len().max(rest.len()) > limit {
-            return Err(too_large());
+            return Err(Unread::TooLarge);
         }
     }
     Ok(if rest.is_empty() {

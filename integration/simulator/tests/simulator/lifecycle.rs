@@ -41,6 +41,24 @@ async fn requests_are_recorded_byte_for_byte() {
     assert!(simulator.requests().is_empty());
 }
 
+/// A proxy that drops a request while it sends it leaves as one that waits for the answer does.
+#[tokio::test]
+async fn a_body_that_breaks_off_is_a_client_that_left() {
+    let simulator = simulator().await;
+    simulator.set_fault(Fault::hang_before_headers());
+    let mut stream = TcpStream::connect(simulator.addr()).await.unwrap();
+    let head = format!(
+        "POST {CHAT} HTTP/1.1\r\nhost: frontend\r\ncontent-type: application/json\r\n\
+         content-length: 100\r\n\r\n{{\"model\""
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    eventually("it is read", || simulator.active() == 1).await;
+    drop(stream);
+    eventually("it is over", || simulator.active() == 0).await;
+    assert!(simulator.requests()[0].client_left());
+    assert!(simulator.requests()[0].body.is_empty());
+}
+
 #[tokio::test]
 async fn only_the_last_requests_are_kept() {
     for (record, kept) in [(2, vec!["c", "d"]), (0, vec![])] {
