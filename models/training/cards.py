@@ -65,6 +65,12 @@ def steps_of(record: dict) -> str:
     return ", then from there ".join(map(stage, [*record.get("start", []), record.get("steps")]))
 
 
+def mined_part(record: dict) -> str:
+    """What was added while it was trained, if anything was."""
+    more = record.get("more")
+    return f" {more['rows']} of these are harmless texts that `mine.py` chose, each twice." if more else ""
+
+
 def training_part(task: str, run: Path) -> str:
     """How the branch was made, the data's hashes, what calibration chose."""
     record, settings = read(run / task / "training.json"), read(run / task / "calibration.json")
@@ -76,7 +82,7 @@ def training_part(task: str, run: Path) -> str:
         f"## How it was trained\n\n{BASE} The branch has {3 if spec.get('shared') else 6} layers of its own {where}; "
         f"AdamW, rate {spec.get('rate')}, batches of {spec.get('batch_tokens')} tokens, label smoothing "
         f"{spec.get('smoothing')}, {steps_of(record)} over {record.get('windows')} windows "
-        f"({record.get('tokens')} tokens in the whole file), seed {spec.get('seed')}. "
+        f"({record.get('tokens')} tokens in the whole file), seed {spec.get('seed')}.{mined_part(record)} "
         f"Stored as {stored.get('stored_as', 'int8')}; int8 gives the f32 label in "
         f"{percent(stored.get('same_label_on_dev', 0))} of {stored.get('texts')} development texts.",
         hashes,

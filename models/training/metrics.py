@@ -9,7 +9,7 @@ import numpy as np
 from spec import SENSITIVE
 
 EXAMS = "mmlu-pro"
-LOOK_ALIKES = ("look", "_ok", "mail_dev", "machine", "prompt-forge", "written/")
+LOOK_ALIKES = ("look", "_ok", "mail_dev", "machine", "prompt-forge", "written/", "passage/")
 # Of the texts written by hand, these are no look-alikes.
 PLAIN = ("written/plain", "written/turn")
 

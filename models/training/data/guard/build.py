@@ -16,7 +16,7 @@ import os
 import random
 from pathlib import Path
 
-from . import attacks_external, benign_external, documents, foreign, mix, offlimits, prose, siblings, written
+from . import attacks_external, benign_external, documents, foreign, mix, offlimits, passages, prose, siblings, written
 from .grammar import Family, Grammar
 from .rows import Row
 from .text import clean, fingerprint, for_dev, ngrams, size, stable, windows, words
@@ -97,6 +97,7 @@ def gather(unpacked: Path, debian: Path, domain: Path) -> list[Row]:
     rows.extend(documents.manuals(debian))
     rows.extend(documents.held(debian))
     rows.extend(written.training(HERE / "written"))
+    rows.extend(passages.training(HERE / "passages"))
     rows.extend(siblings.prompts())
     rows.extend(siblings.customers())
     return rows
@@ -116,7 +117,7 @@ def without_withheld(rows: list[Row], index: object, short: set[str], dropped: c
 
 def by_hand(row: Row) -> bool:
     """Whether the text was written for training one by one, by another hand than the grammars."""
-    return row.src.startswith(("written/", "prompts", "customers"))
+    return row.src.startswith(("written/", "passage/", "prompts", "customers"))
 
 
 def distinct(rows: list[Row], dropped: collections.Counter) -> list[Row]:
@@ -285,6 +286,9 @@ def main() -> None:
         if name == "train":
             own = [row for row in hand[name] if row.src.startswith("written/")]
             splits[name] += written.copies(own, carriers, SEED)
+        if name in hand:
+            asked = passages.requests(HERE / "passages" / "requests.txt")
+            splits[name] += passages.placed(hand[name], carriers, asked, name, SEED)
         if name != "test":
             splits[name] = without(splits[name], seen, "in fresh", dropped)
     splits["dev"] += strangers

@@ -20,6 +20,12 @@ HEADER = re.compile(r"%%\s*(attack|benign)\s+([a-z]{2})\s+(\w+)\s*")
 RUN = 8
 # A window is the whole text up to here; a buried text leaves room for what stands around it.
 WHOLE, BURIED = 124, 84
+# Kinds of attacks that stand anywhere in a document, and how a document addresses the machine that reads it.
+INDIRECT = ("document", "agent", "mail")
+MACHINES = re.compile(
+    r"\b(?:AI|A\.I\.|LLMs?|artificial|automated|machines?|(?i:assistants?|agents?|bots?|chatbots?|copilots?|crawlers?"
+    r"|(?:language )?models?|summari[sz]ers?|readers?|parsers?|screeners?|processors?))\b"
+)
 
 
 @dataclass(frozen=True)
@@ -59,13 +65,17 @@ def blocks(path: Path) -> list[Block]:
 
 def pieces(block: Block) -> list[str]:
     """The windows of a text that hold what it is labelled for: of a long attack those with a cue, else its end, where
-    it comes to its point."""
+    it comes to its point; of a document with an order in it the one that speaks of machines most."""
     if size(block.text) <= WHOLE:
         return [block.text]
     parts = windows(block.text)
-    if block.attack:
-        return [p for p in parts if CUE.search(p)] or [ending(block.text)]
-    return parts
+    if not block.attack:
+        return parts
+    cued = [p for p in parts if CUE.search(p)]
+    if not cued and block.kind in INDIRECT:
+        spoken = [len(MACHINES.findall(p)) for p in parts]
+        return [parts[spoken.index(max(spoken))]] if max(spoken) else []
+    return cued or [ending(block.text)]
 
 
 def ending(text: str) -> str:
