@@ -5,7 +5,8 @@
 
 The first asks the product, with its rules and its normalisation; the second runs the bundle's weights alone.
 `--part dev` takes the development files, for choosing; the test files are for looking at once, at the end; so are those
-of `--part fresh`, which somebody else wrote.
+of `--part fresh`, which somebody else wrote. `--long FILE` adds what the guard says of the long texts that
+`data/guard/long_texts.py` made, alone and with a text of the part in the middle of them.
 """
 
 from __future__ import annotations
@@ -76,23 +77,48 @@ def buried(classify: Classify, rows: list[dict], count: int) -> dict:
         return {}
     # The texts around and those to bury are apart.
     around = 400 if len(ordinary) >= 400 + count else len(ordinary) // 2
-    alone_verdicts = [answer["jailbreak"]["label"] for answer in classify(ordinary[:around])]
-    harmless = [text for text, verdict in zip(ordinary, alone_verdicts, strict=False) if verdict == "benign"]
+    harmless = [t for t, yes in zip(ordinary, flags(classify, ordinary[:around]), strict=False) if not yes]
     words = " ".join(harmless).split()
     words = (words * (HAYSTACK_WORDS // max(1, len(words)) + 1))[:HAYSTACK_WORDS]
-    before, after = " ".join(words[: HAYSTACK_WORDS // 2]), " ".join(words[HAYSTACK_WORDS // 2 :])
-    chosen = [row["text"] for row in rows if row["label"] == "jailbreak"][:count]
-    attacks = len(chosen)
-    chosen += ordinary[around : around + count]
-    alone = [answer["jailbreak"]["label"] for answer in classify(chosen)]
-    within = [answer["jailbreak"]["label"] for answer in classify([f"{before}\n{text}\n{after}" for text in chosen])]
-    same = [a == w for a, w in zip(alone, within, strict=True)]
-    haystack = classify([f"{before}\n{after}"])[0]["jailbreak"]
+    attacks = [row["text"] for row in rows if row["label"] == "jailbreak"][:count]
+    benign = ordinary[around : around + count]
+    haystack = " ".join(words)
     return {
-        "same_verdict": {"attacks": float(np.mean(same[:attacks])), "benign": float(np.mean(same[attacks:]))},
-        "texts": len(chosen),
-        "harmless_words_alone": haystack["score"],
+        "same_verdict": same_verdicts(classify, attacks, benign, [haystack]),
+        "texts": len(attacks) + len(benign),
+        "harmless_words_alone": classify([haystack])[0]["jailbreak"]["score"],
     }
+
+
+def flags(classify: Classify, texts: list[str]) -> list[bool]:
+    """Whether the guard takes each text for an attack."""
+    return [answer["jailbreak"]["label"] == "jailbreak" for answer in classify(texts)]
+
+
+def same_verdicts(classify: Classify, attacks: list[str], benign: list[str], around: list[str]) -> dict[str, float]:
+    """The share of texts of which the guard says the same alone and in the middle of the words of `around`, in turn."""
+    texts = attacks + benign
+    halves = [(words[: len(words) // 2], words[len(words) // 2 :]) for words in map(str.split, around)]
+    within = []
+    for number, text in enumerate(texts):
+        before, after = halves[number % len(halves)]
+        within.append(f"{' '.join(before)}\n{text}\n{' '.join(after)}")
+    same = [a == w for a, w in zip(flags(classify, texts), flags(classify, within), strict=True)]
+    return {"attacks": float(np.mean(same[: len(attacks)])), "benign": float(np.mean(same[len(attacks) :]))}
+
+
+def long_texts(classify: Classify, long: list[dict], rows: list[dict], count: int) -> dict:
+    """The share of long harmless texts, and of pieces of them, that the guard stops; and how often it says the same of
+    a text alone and in the middle of one of those it does not stop."""
+    flagged = np.array(flags(classify, [row["text"] for row in long]))
+    scores: dict = {"flagged": shares(long, flagged, lambda row: f"{row['kind']} {row['src']}")}
+    harmless = [row["text"] for row, yes in zip(long, flagged, strict=True) if row["kind"] == "text" and not yes]
+    rows = random.Random(8).sample(rows, len(rows))
+    attacks = [row["text"] for row in rows if row["label"] == "jailbreak"][:count]
+    benign = [row["text"] for row in rows if row["label"] == "benign"][:count]
+    if harmless and attacks and benign:
+        scores["same_verdict"] = same_verdicts(classify, attacks, benign, harmless)
+    return scores
 
 
 def main() -> None:
@@ -105,6 +131,7 @@ def main() -> None:
     parser.add_argument("--tasks", nargs="+", default=["domain", "guard", "pii"], choices=("domain", "guard", "pii"))
     parser.add_argument("--rows", type=int, help="so many texts of each file, evenly spread; all without it")
     parser.add_argument("--buried", type=int, default=20, help="attacks (and benign texts) to bury; 0 for none")
+    parser.add_argument("--long", type=Path, help="long harmless texts")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     tasks = ("domain", "guard", "pii")
@@ -120,6 +147,8 @@ def main() -> None:
         if args.buried:
             hidden = buried(ways["guard"], rows["guard"], args.buried)
             scores["guard"].update({"buried": hidden} if hidden else {})
+        if args.long:
+            scores["guard"]["long"] = long_texts(ways["guard"], read_rows(args.long), rows["guard"], args.buried)
     if "pii" in ways:
         scores["pii"] = pii(ways["pii"], rows["pii"], rows["guard"])
     text = json.dumps(scores, indent=1)

@@ -107,10 +107,10 @@ def stored_as(directory: Path) -> str:
     return json.loads(record.read_text(encoding="utf-8")).get("stored_as", "int8") if record.exists() else "int8"
 
 
-def revision(files: dict[str, dict]) -> str:
-    """Names the whole bundle's content."""
-    joined = "".join(files[name]["sha256"] for name in sorted(files))
-    return hashlib.sha256(joined.encode()).hexdigest()[:12]
+def revision(manifest: dict) -> str:
+    """Names the whole bundle: its files, by their hashes, and how they are used, thresholds too."""
+    rest = {key: value for key, value in manifest.items() if key != "revision"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def main() -> None:
@@ -140,7 +140,7 @@ def main() -> None:
         raise SystemExit(f"{total} bytes: more than {MOST_BYTES}")
     manifest = {
         "format": 1,
-        "revision": revision(files),
+        "revision": "",
         "config": config,
         "tokenizer": "tokenizer.json",
         "files": files,
@@ -148,6 +148,7 @@ def main() -> None:
         "segments": segments,
         "heads": heads,
     }
+    manifest["revision"] = revision(manifest)
     (args.out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     shutil.copy(Path(__file__).parent / "NOTICE", args.out / "NOTICE")
     print(f"{args.out}: revision {manifest['revision']}, {total / 1e6:.1f} MB")

@@ -36,7 +36,7 @@ LATER = ["--rate", "2e-4", "--parts", "48", "24"]
 # the guard's later stages the worst part of a window counts.
 STAGES: dict[str, list[Stage]] = {
     "guard": [
-        Stage([["--epochs", "2", "--steps", "2200"], ["--epochs", "2", "--steps", "1400", "--order", "1"]]),
+        Stage([["--epochs", "2", "--steps", "2200"], ["--epochs", "2", "--steps", "2200", "--order", "1"]]),
         Stage([[*LATER, "--steps", "1000", "--order", order] for order in ("2", "3")], mined=True),
         Stage([[*LATER, "--steps", "700", "--order", order] for order in ("4", "5")]),
     ],
