@@ -25,6 +25,8 @@ from safetensors.numpy import load_file
 
 VOCABULARY = 2000
 PEERS = ("ort", "torch", "candle")
+# What each of ours is compared with: both of our kernels for 8-bit weights with ONNX Runtime's only one.
+OURS = {"f32": "f32", "int8": "int8", "w8a8": "int8"}
 # ONNX Runtime's threads look for work for longer than 20 milliseconds after a run (less than 100 here) and take a core
 # from whoever comes next.
 REST = 0.2
@@ -126,7 +128,7 @@ class Bench:
         for batch in self.options.batch:
             ids = self.generator.integers(1, VOCABULARY, (batch, tokens))
             runs: Runs = {}
-            for name in ("f32", "int8"):
+            for name in OURS:
                 runs[f"ours {name}"] = lambda name=name: ours.time(name, batch, tokens)
                 if name in sessions:
                     work = sessions[name]
@@ -140,18 +142,20 @@ class Bench:
             if candle is not None:
                 runs["candle f32"] = lambda: candle.time("f32", batch, tokens)
             best = best_of(runs, self.options.rounds)
-            line(f"{self.shape} t{threads} b{batch} {tokens:4}", best, {n: f"ours {n.split()[-1]}" for n in best})
+            title = f"{self.shape} t{threads} b{batch} {tokens:4}"
+            peers = [(peer, mine) for peer in best for mine in OURS if peer.split()[0] != "ours"]
+            line(title, best, [(p, f"ours {m}") for p, m in peers if p.split()[1] == OURS[m]])
 
     def packed(self, ours: Worker) -> None:
         """Sixteen requests of 9 to 404 tokens: in one pass, and one after another."""
-        for name in ("f32", "int8"):
+        for name in OURS:
             runs: Runs = {kind: lambda kind=kind, name=name: ours.time(name, kind) for kind in ("mix", "alone")}
             best = best_of(runs, self.options.rounds)
-            line(f"{self.shape} t{ours.threads} 16 requests {name}", best, {"mix": "alone"})
+            line(f"{self.shape} t{ours.threads} 16 requests {name}", best, [("mix", "alone")])
 
     def heads(self, ours: Worker) -> None:
         """Three classifiers of tokens on one trunk, and one."""
-        for name in ("f32", "int8"):
+        for name in OURS:
             for tokens in (64, 512):
                 counts = {f"{heads} heads": heads for heads in (3, 1)}
                 runs: Runs = {
@@ -159,15 +163,13 @@ class Bench:
                     for text, heads in counts.items()
                 }
                 best = best_of(runs, self.options.rounds)
-                line(f"{self.shape} t{ours.threads} {tokens} tokens {name}", best, {"3 heads": "1 heads"})
+                line(f"{self.shape} t{ours.threads} {tokens} tokens {name}", best, [("3 heads", "1 heads")])
 
 
-def line(title: str, best: dict[str, float], ratios: dict[str, str]) -> None:
-    """Prints times, and ratios of each name in `ratios` to the other one."""
+def line(title: str, best: dict[str, float], ratios: list[tuple[str, str]]) -> None:
+    """Prints times, and the ratio of the first of each pair to the second."""
     cells = "  ".join(f"{name} {value:8.2f}" for name, value in best.items())
-    shares = "  ".join(
-        f"{name}/{base} {best[name] / best[base]:.2f}" for name, base in ratios.items() if name != base
-    )
+    shares = "  ".join(f"{name}/{base} {best[name] / best[base]:.2f}" for name, base in ratios)
     print(f"{title}  {cells}  |  {shares}", flush=True)
 
 

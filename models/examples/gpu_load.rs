@@ -5,7 +5,7 @@
 //! cargo run --release -p commutator-models --features cuda --example gpu_load -- --place cuda
 //! cargo run --release -p commutator-models --example gpu_load -- --place native --shape tiny --seconds 2
 //! ```
-//! Options: `--place cuda|cpu|native` (candle on the GPU, candle on the CPU, our kernels), `--precision bf16|f32|int8`,
+//! Options: `--place cuda|cpu|native` (candle on the GPU, candle on the CPU, our kernels), `--precision bf16|f32|int8|w8a8`,
 //! `--shape modernbert-base|tiny`, `--clients 1,8,32,128`, `--tokens 64,512`, `--seconds 10`, `--shared` (three heads on
 //! one trunk instead of three models), `--json` (a line a row, for `models/benches/gpu_load.py`).
 //!
@@ -110,7 +110,8 @@ impl Settings {
             "f32" => native::Precision::F32,
             "bf16" => native::Precision::Bf16,
             "int8" => native::Precision::Int8,
-            _ => return Err("--precision: f32, bf16 or int8".into()),
+            "w8a8" => native::Precision::W8a8,
+            _ => return Err("--precision: f32, bf16, int8 or w8a8".into()),
         };
         let threads = Threads::new(std::thread::available_parallelism()?.get())?;
         Ok(Arc::new(NativeEncoder::new(weights, precision, threads)?))

@@ -20,7 +20,7 @@ use crate::ModelError;
 use crate::checkpoint::Checkpoint;
 use crate::encoder::{Encoder, HeadInfo, Output, Packed, Task};
 use crate::engine::TextTokenizer;
-use crate::native::{NativeEncoder, Precision, Threads};
+use crate::native::{self, NativeEncoder, Precision, Threads};
 
 pub use record::{Record, recorded};
 pub use texts::texts;
@@ -78,7 +78,17 @@ impl Measured {
     }
 }
 
-/// Runs `texts` through a model in 32, 16 and 8 bits. The first of the answer is 32 bits itself.
+/// The precisions that differ on this machine; 32 bits first.
+#[must_use]
+pub fn precisions() -> Vec<Precision> {
+    let mut all = vec![Precision::F32, Precision::Bf16, Precision::Int8];
+    if native::multiplies_bytes() {
+        all.push(Precision::W8a8);
+    }
+    all
+}
+
+/// Runs `texts` through a model in all [`precisions`]. The first of the answer is 32 bits itself.
 ///
 /// # Errors
 /// [`ModelError::Load`] when the model does not run on our kernels or its tokenizer does not fit, and
@@ -94,9 +104,10 @@ pub fn measure(
         reason: format!("tokenizer: {error}"),
     })?;
     let tokenizer = TextTokenizer::new(name, tokenizer)?;
-    let encoders = [Precision::F32, Precision::Bf16, Precision::Int8]
-        .map(|precision| NativeEncoder::new(&model.weights, precision, threads.clone()));
-    let encoders = encoders.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let encoders = precisions()
+        .into_iter()
+        .map(|precision| NativeEncoder::new(&model.weights, precision, threads.clone()))
+        .collect::<Result<Vec<_>, _>>()?;
     let infos = encoders[0].heads().to_vec();
     let wanted: Vec<usize> = (0..infos.len()).collect();
     let mut counts = vec![vec![(0, 0); infos.len()]; encoders.len()];

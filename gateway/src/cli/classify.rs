@@ -43,7 +43,7 @@ pub(crate) struct Classify {
     #[arg(long, value_parser = word::<Device>, value_name = "auto|cpu|cuda")]
     device: Option<Device>,
     /// The numbers that they compute with.
-    #[arg(long, value_parser = word::<Precision>, value_name = "auto|f32|bf16|int8")]
+    #[arg(long, value_parser = word::<Precision>, value_name = "auto|f32|bf16|int8|w8a8")]
     precision: Option<Precision>,
     /// Threads of one forward pass. Default: as many as there are cores.
     #[arg(long, value_name = "N")]

@@ -18,10 +18,12 @@ use shapes::{SHAPES, Shape};
 
 type Failure = Box<dyn std::error::Error>;
 
-const PRECISIONS: [(&str, Precision); 3] = [
+const OURS: usize = 4;
+const PRECISIONS: [(&str, Precision); OURS] = [
     ("f32", Precision::F32),
     ("bf16", Precision::Bf16),
     ("int8", Precision::Int8),
+    ("w8a8", Precision::W8a8),
 ];
 
 fn main() -> Result<(), Failure> {
@@ -119,8 +121,9 @@ fn table(options: &[&str]) -> Result<(), Failure> {
             for batch in &batches {
                 for length in &tokens {
                     let packed = shape.batch(*batch, *length);
-                    let mut best = [f64::INFINITY; 4];
-                    let mut peak = [0.0f64; 3];
+                    let mut best = [f64::INFINITY; OURS];
+                    let mut of_candle = f64::INFINITY;
+                    let mut peak = [0.0f64; OURS];
                     for _ in 0..rounds {
                         for (index, (name, precision)) in PRECISIONS.into_iter().enumerate() {
                             if only.is_some_and(|only| *only != name) {
@@ -132,10 +135,12 @@ fn table(options: &[&str]) -> Result<(), Failure> {
                         }
                         // candle's pool has as many threads as `RAYON_NUM_THREADS` says.
                         if let Some(candle) = &candle {
-                            best[3] = best[3].min(candle.time(*count, &packed)?);
+                            of_candle = of_candle.min(candle.time(*count, &packed)?);
                         }
                     }
-                    report(&shape, *count, *batch, *length, best, peak);
+                    let title = format!("{:16} t{count} b{batch} {length:4}", shape.name);
+                    let operations = shape.operations(*batch, *length) / *count as f64;
+                    report(&title, operations, best, peak, of_candle);
                 }
             }
         }
@@ -143,32 +148,20 @@ fn table(options: &[&str]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn report(
-    shape: &Shape,
-    threads: usize,
-    batch: usize,
-    tokens: usize,
-    best: [f64; 4],
-    peak: [f64; 3],
-) {
-    let operations = shape.operations(batch, tokens);
-    print!("{:16} t{threads} b{batch} {tokens:4}", shape.name);
-    for (index, (name, _)) in PRECISIONS.into_iter().enumerate() {
-        let rate = operations / best[index] * 1e3 / threads as f64;
+/// Prints times, and the share of the peak of each; `operations` are those of one thread.
+fn report(title: &str, operations: f64, best: [f64; OURS], peak: [f64; OURS], of_candle: f64) {
+    print!("{title}");
+    for ((name, _), (best, peak)) in PRECISIONS.into_iter().zip(best.into_iter().zip(peak)) {
+        let rate = operations / best * 1e3;
         print!(
-            "  {name} {:8.2} ms {:6.1} GF/s {:3.0}%",
-            best[index],
+            "  {name} {best:8.2} ms {:6.1} GF/s {:3.0}%",
             rate / 1e9,
-            rate / peak[index] * 100.0
+            rate / peak * 100.0
         );
     }
-    if best[3].is_finite() {
-        print!("  candle {:8.2} ms", best[3]);
+    if of_candle.is_finite() {
+        print!("  candle {of_candle:8.2} ms");
     }
-    println!(
-        "  (peak {:.0} {:.0} {:.0})",
-        peak[0] / 1e9,
-        peak[1] / 1e9,
-        peak[2] / 1e9
-    );
+    let peaks = peak.map(|peak| format!("{:.0}", peak / 1e9));
+    println!("  (peak {})", peaks.join(" "));
 }

@@ -10,8 +10,8 @@ use crate::ModelError;
 use crate::native::{self, Precision};
 use crate::source::HubOptions;
 
-/// Changes when records of before mean something else.
-const FORMAT: u32 = 1;
+/// Changes when records of before mean something else: in 1, int8 was what is w8a8 now on processors with VNNI.
+const FORMAT: u32 = 2;
 
 /// What was measured of a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

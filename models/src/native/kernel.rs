@@ -23,6 +23,9 @@ pub(crate) mod rows;
 mod tests;
 mod tile;
 
+#[cfg(target_arch = "x86_64")]
+use std::sync::OnceLock;
+
 use super::Precision;
 
 /// Registers beside each other in a tile: a panel of weights is `2 * LANES` columns wide.
@@ -42,13 +45,18 @@ pub(crate) trait Simd: Copy + Send + Sync + 'static {
     const ROWS: usize;
     /// A register.
     type V: Copy;
-    /// The dot product in `i8`.
+    /// The dot product of `i8` weights with activations of as many bits as cost nothing more.
     type Int8: Dot<Simd = Self, Element = i8>;
+    /// The fastest dot product of `i8` weights: with activations of 8 bits where bytes are multiplied faster, else the
+    /// same as [`Simd::Int8`].
+    type Bytes: Dot<Simd = Self, Element = i8>;
     /// The dot product in `bf16`.
     type Half: Dot<Simd = Self, Element = u16>;
 
-    /// The instruction set's dot product in `i8`.
+    /// The instruction set's dot product of `i8` weights.
     fn int8(self) -> Self::Int8;
+    /// The instruction set's fastest dot product of `i8` weights.
+    fn bytes(self) -> Self::Bytes;
     /// The instruction set's dot product in `bf16`.
     fn half(self) -> Self::Half;
     /// Runs the job in code that is compiled for the instruction set.
@@ -309,15 +317,15 @@ impl std::fmt::Debug for Isa {
     }
 }
 
-/// See [`Isa::activation_steps`].
+/// See [`Isa::activation_steps`]: of [`Simd::Int8`] and of [`Simd::Bytes`].
 struct Steps;
 
 impl Job for Steps {
-    type Output = f32;
+    type Output = (f32, f32);
 
     #[inline(always)]
-    fn run<S: Simd>(self, _simd: S) -> f32 {
-        S::Int8::limit(1)
+    fn run<S: Simd>(self, _simd: S) -> (f32, f32) {
+        (S::Int8::limit(1), S::Bytes::limit(1))
     }
 }
 
@@ -342,8 +350,31 @@ impl Isa {
         all
     }
 
-    /// Steps of an integer activation between nothing and a row's largest, at best.
-    pub(crate) fn activation_steps(self) -> f32 {
+    /// All that this processor has, best first for a precision.
+    pub(crate) fn best_for(precision: Precision) -> Vec<Self> {
+        let mut all = Self::all();
+        // The sort is stable: only what is slow moves, to the end.
+        all.sort_by_key(|isa| precision == Precision::Bf16 && isa.has_slow_pairs());
+        all
+    }
+
+    /// Whether pairs of `bf16` are multiplied slower than single `f32` numbers. Intel's processors take twice as long for
+    /// `vdpbf16ps` as for two `vfmadd`, AMD's half as long, and no flag tells; so it is tried out, once.
+    fn has_slow_pairs(self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        if matches!(self, Self::Avx512Bf16(_)) {
+            static SLOW: OnceLock<bool> = OnceLock::new();
+            return *SLOW.get_or_init(|| {
+                let [pairs, single] = [Precision::Bf16, Precision::F32];
+                peak::peak(self, pairs, 5) < peak::peak(self, single, 5)
+            });
+        }
+        false
+    }
+
+    /// Steps of an integer activation between nothing and a row's largest, at best: for [`Precision::Int8`] and for
+    /// [`Precision::W8a8`].
+    pub(crate) fn activation_steps(self) -> (f32, f32) {
         self.run(Steps)
     }
 
@@ -364,7 +395,7 @@ impl Isa {
 
     /// The best that this processor has and that proves itself; `wanted` narrows the choice to one name.
     pub(crate) fn choose(precision: Precision, wanted: Option<&str>) -> Self {
-        let all = Self::all();
+        let all = Self::best_for(precision);
         if let Some(name) = wanted
             && !all.iter().any(|isa| isa.name() == name)
         {

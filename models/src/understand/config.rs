@@ -85,13 +85,24 @@ pub enum Device {
 pub enum Precision {
     /// What suits the weights and the device. On the CPU: the fastest that `commutator models measure` (or `pull`) found
     /// to give at least 99.5 % of the labels of 32 bits; where nothing was measured, 8 bits for weights that are stored
-    /// so on processors whose kernels give activations more bits than weights (AVX2), else 32. On the GPU: 16 bits.
+    /// so on processors whose kernels give activations more bits than weights (AVX2, AVX-512), else 32. On the GPU: 16
+    /// bits.
     #[default]
     Auto,
     /// 32-bit floating point.
     F32,
     /// 16-bit floating point with a wide exponent.
     Bf16,
-    /// 8-bit integers with a scale a row; on the CPU only.
+    /// Weights in 8-bit integers with a scale a row, activations in integers of up to 13 bits; on the CPU only.
     Int8,
+    /// The same with activations of 8 bits: faster on processors with VNNI, but less exact (`commutator models measure`
+    /// says how much). Elsewhere the same as `int8`.
+    W8a8,
+}
+
+impl Precision {
+    /// Whether weights are integers, which only the CPU's kernels have.
+    pub(super) fn is_integer(self) -> bool {
+        matches!(self, Self::Int8 | Self::W8a8)
+    }
 }

@@ -297,15 +297,15 @@ impl Loader<'_> {
         let gpu = match self.config.device {
             Device::Cuda => true,
             Device::Cpu => false,
-            // 8 bits are asked for, and only the CPU has them.
-            Device::Auto => cfg!(feature = "cuda") && self.config.precision != Precision::Int8,
+            // Integers are asked for, and only the CPU has them.
+            Device::Auto => cfg!(feature = "cuda") && !self.config.precision.is_integer(),
         };
         if gpu {
             let precision = match self.config.precision {
                 Precision::F32 => candle::Precision::F32,
                 Precision::Auto | Precision::Bf16 => candle::Precision::Bf16,
-                Precision::Int8 => {
-                    let reason = "precision: int8 runs on the CPU only; take bf16 or f32";
+                Precision::Int8 | Precision::W8a8 => {
+                    let reason = "precision: int8 and w8a8 run on the CPU only; take bf16 or f32";
                     return Err(wrong(question.word(), reason.to_owned()));
                 }
             };
@@ -323,6 +323,7 @@ impl Loader<'_> {
             Precision::F32 => native::Precision::F32,
             Precision::Bf16 => native::Precision::Bf16,
             Precision::Int8 => native::Precision::Int8,
+            Precision::W8a8 => native::Precision::W8a8,
         };
         let encoder = NativeEncoder::new(weights, precision, self.threads()?)?;
         let backend = format!("native {precision} {}", encoder.kernels());

@@ -60,9 +60,14 @@ pub(super) fn measure(
     let name = located.source.to_string();
     let read = checkpoint::read_dir(&located.dir, &name, &checkpoint::Options::default())?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let precisions: Vec<_> = agreement::precisions()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
     eprintln!(
-        "{name}: running {} texts in f32, bf16 and int8",
-        texts.len()
+        "{name}: running {} texts in {}",
+        texts.len(),
+        precisions.join(", ")
     );
     let threads = Threads::new(cores)?;
     let measured = agreement::measure(&name, &read, texts, &threads)?;

@@ -35,11 +35,16 @@ impl Simd for Avx2 {
     const ROWS: usize = 6;
     type V = __m256;
     type Int8 = Avx2Int8;
+    type Bytes = Avx2Int8;
     type Half = Widened<Self>;
 
     #[inline(always)]
     fn int8(self) -> Avx2Int8 {
         Avx2Int8(self)
+    }
+    #[inline(always)]
+    fn bytes(self) -> Avx2Int8 {
+        self.int8()
     }
     #[inline(always)]
     fn half(self) -> Widened<Self> {

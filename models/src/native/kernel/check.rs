@@ -88,7 +88,7 @@ fn check_linear(isa: Isa, precision: Precision) -> Result<(), String> {
     let tolerance = match precision {
         Precision::F32 => 1e-4,
         Precision::Bf16 => 0.03,
-        Precision::Int8 => 0.06,
+        Precision::Int8 | Precision::W8a8 => 0.06,
     };
     compare("linear", &found, &wanted, tolerance)
 }

@@ -104,6 +104,7 @@ impl Job for Block<'_> {
             Panels::Full(weights) => run(Full(simd), &self, weights.get()),
             Panels::Half(weights) => run(simd.half(), &self, weights.get()),
             Panels::Int8(weights) => run(simd.int8(), &self, weights.get()),
+            Panels::Bytes(weights) => run(simd.bytes(), &self, weights.get()),
         }
     }
 }

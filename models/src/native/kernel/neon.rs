@@ -48,11 +48,16 @@ impl Simd for Neon {
     const ROWS: usize = 6;
     type V = Pair<float32x4_t>;
     type Int8 = NeonInt8;
+    type Bytes = NeonInt8;
     type Half = Widened<Self>;
 
     #[inline(always)]
     fn int8(self) -> NeonInt8 {
         NeonInt8(self)
+    }
+    #[inline(always)]
+    fn bytes(self) -> NeonInt8 {
+        self.int8()
     }
     #[inline(always)]
     fn half(self) -> Widened<Self> {

@@ -56,8 +56,10 @@ pub(crate) enum Panels {
     Full(Aligned<f32>),
     /// `bf16`.
     Half(Aligned<u16>),
-    /// Integers with a scale a column.
+    /// Integers with a scale a column, for [`Simd::Int8`].
     Int8(Aligned<i8>),
+    /// The same for [`Simd::Bytes`].
+    Bytes(Aligned<i8>),
 }
 
 /// A linear map, packed for an instruction set: panels of `2 * LANES` outputs, in each the groups of inputs one after
@@ -95,7 +97,7 @@ impl PackedLinear {
 
     /// Whether activations need scales.
     pub(crate) fn quantised(&self) -> bool {
-        matches!(self.panels, Panels::Int8(_))
+        matches!(self.panels, Panels::Int8(_) | Panels::Bytes(_))
     }
 }
 
@@ -146,15 +148,12 @@ impl Job for Pack<'_> {
                 (words::<S::Half>(inputs), Panels::Half(packed))
             }
             Precision::Int8 => {
-                let (values, of_rows) = int8(weight);
-                scales = of_rows;
-                init.extend(values.chunks_exact(inputs).map(|row| {
-                    let sum: i32 = row.iter().map(|value| i32::from(*value)).sum();
-                    -S::Int8::OFFSET * sum
-                }));
-                let at = |row, column| values[row * inputs + column];
-                let packed = panels::<S::Int8>(outputs, inputs, at);
+                let packed = integers::<S::Int8>(weight, &mut scales, &mut init);
                 (words::<S::Int8>(inputs), Panels::Int8(packed))
+            }
+            Precision::W8a8 => {
+                let packed = integers::<S::Bytes>(weight, &mut scales, &mut init);
+                (words::<S::Bytes>(inputs), Panels::Bytes(packed))
             }
         };
         let mut bias = self.linear.bias.clone().unwrap_or_default();
@@ -172,6 +171,23 @@ impl Job for Pack<'_> {
             bias,
         }
     }
+}
+
+/// The panels of a matrix in integers, with the scales of its rows and what their sums begin with.
+fn integers<D: Dot<Element = i8>>(
+    weight: &Matrix,
+    scales: &mut Vec<f32>,
+    init: &mut Vec<i32>,
+) -> Aligned<i8> {
+    let (values, of_rows) = int8(weight);
+    let inputs = weight.columns;
+    *scales = of_rows;
+    init.extend(values.chunks_exact(inputs).map(|row| {
+        let sum: i32 = row.iter().map(|value| i32::from(*value)).sum();
+        -D::OFFSET * sum
+    }));
+    let at = |row, column| values[row * inputs + column];
+    panels::<D>(weight.rows, inputs, at)
 }
 
 /// The weights' panels; `at` gives the weight of an output and an input.

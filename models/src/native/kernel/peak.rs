@@ -28,6 +28,7 @@ impl Job for Peak {
             Precision::F32 => steps(Full(simd), &[1e-20; 128]),
             Precision::Bf16 => steps(simd.half(), &[0; 128]),
             Precision::Int8 => steps(simd.int8(), &[1; 128]),
+            Precision::W8a8 => steps(simd.bytes(), &[1; 128]),
         }
     }
 }

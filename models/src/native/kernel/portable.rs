@@ -18,9 +18,13 @@ impl Simd for Portable {
     const ROWS: usize = 2;
     type V = [f32; LANES];
     type Int8 = PortableInt8;
+    type Bytes = PortableInt8;
     type Half = Widened<Self>;
 
     fn int8(self) -> PortableInt8 {
+        PortableInt8
+    }
+    fn bytes(self) -> PortableInt8 {
         PortableInt8
     }
     fn half(self) -> Widened<Self> {

@@ -152,6 +152,7 @@ impl Job for PackRows<'_> {
             Panels::Full(_) => pack_rows(Full(simd), self),
             Panels::Half(_) => pack_rows(simd.half(), self),
             Panels::Int8(_) => pack_rows(simd.int8(), self),
+            Panels::Bytes(_) => pack_rows(simd.bytes(), self),
         }
     }
 }

@@ -15,7 +15,12 @@ use crate::weights::{Linear, Matrix, Values};
 #[test]
 fn every_instruction_set_proves_itself() {
     for isa in Isa::all() {
-        for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
+        for precision in [
+            Precision::F32,
+            Precision::Bf16,
+            Precision::Int8,
+            Precision::W8a8,
+        ] {
             check::check(isa, precision).unwrap();
         }
     }
@@ -23,11 +28,20 @@ fn every_instruction_set_proves_itself() {
 
 #[test]
 fn the_best_is_chosen_and_any_can_be() {
-    let all = Isa::all();
-    for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
+    for precision in [
+        Precision::F32,
+        Precision::Bf16,
+        Precision::Int8,
+        Precision::W8a8,
+    ] {
+        let all = Isa::best_for(precision);
         let best = Isa::choose(precision, None).name();
         println!("{precision:?}: {best} of {all:?}");
         assert_eq!(best, all[0].name());
+        assert_eq!(all.len(), Isa::all().len());
+        if precision != Precision::Bf16 {
+            assert_eq!(best, Isa::all()[0].name());
+        }
         for isa in &all {
             let named = Isa::choose(precision, Some(isa.name()));
             assert_eq!(named.name(), isa.name());
@@ -226,7 +240,12 @@ fn activations_are_rounded_as_weights_are() {
 #[test]
 fn every_peak_can_be_measured() {
     for isa in Isa::all() {
-        for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
+        for precision in [
+            Precision::F32,
+            Precision::Bf16,
+            Precision::Int8,
+            Precision::W8a8,
+        ] {
             let found = peak(isa, precision, 1);
             assert!(found.is_finite() && found > 0.0, "{isa:?} {precision:?}");
         }
@@ -257,17 +276,12 @@ fn the_largest_sums_of_integers_are_exact() {
                 },
                 bias: None,
             };
-            let found = run(
-                isa,
-                Precision::Int8,
-                &map,
-                vec![3.0; inputs],
-                Store::Set,
-                None,
-            );
-            for value in found {
-                let expected = sign * 127.0 * 3.0 * inputs as f32;
-                assert!((value / expected - 1.0).abs() < 1e-5, "{isa:?}: {value}");
+            for precision in [Precision::Int8, Precision::W8a8] {
+                let x = vec![3.0; inputs];
+                for value in run(isa, precision, &map, x, Store::Set, None) {
+                    let expected = sign * 127.0 * 3.0 * inputs as f32;
+                    assert!((value / expected - 1.0).abs() < 1e-5, "{isa:?}: {value}");
+                }
             }
         }
     }
@@ -337,7 +351,7 @@ proptest! {
         }
         let largest = (inputs as f64).sqrt();
         for isa in Isa::all() {
-            for (precision, tolerance) in [(Precision::F32, 1e-5), (Precision::Bf16, 0.02), (Precision::Int8, 0.03)] {
+            for (precision, tolerance) in [(Precision::F32, 1e-5), (Precision::Bf16, 0.02), (Precision::Int8, 0.03), (Precision::W8a8, 0.03)] {
                 let store = if add { Store::Add } else { Store::Set };
                 let to = add.then(|| before.clone());
                 let found = run(isa, precision, &map, x.clone(), store, to);
@@ -388,14 +402,16 @@ proptest! {
             bias: None,
         };
         for isa in Isa::all() {
-            let found = run(isa, Precision::Int8, &map, x.clone(), Store::Set, None);
-            for (row, found) in found.chunks_exact(outputs).enumerate() {
-                for (output, found) in found.iter().enumerate() {
-                    let products = (0..inputs).map(|at| {
-                        x[row * inputs + at] as i32 * i32::from(weights[output * inputs + at])
-                    });
-                    let expected = products.sum::<i32>() as f32;
-                    prop_assert!((found - expected).abs() < 0.01, "{isa:?}: {found} {expected}");
+            for precision in [Precision::Int8, Precision::W8a8] {
+                let found = run(isa, precision, &map, x.clone(), Store::Set, None);
+                for (row, found) in found.chunks_exact(outputs).enumerate() {
+                    for (output, found) in found.iter().enumerate() {
+                        let products = (0..inputs).map(|at| {
+                            x[row * inputs + at] as i32 * i32::from(weights[output * inputs + at])
+                        });
+                        let expected = products.sum::<i32>() as f32;
+                        prop_assert!((found - expected).abs() < 0.01, "{isa:?}: {found} {expected}");
+                    }
                 }
             }
         }

@@ -53,6 +53,7 @@ fn every_instruction_set_and_precision_agrees_with_the_plain_encoder() {
                 (Precision::F32, 1e-4),
                 (Precision::Bf16, 0.05),
                 (Precision::Int8, 0.1),
+                (Precision::W8a8, 0.1),
             ] {
                 let worst = difference(&weights, &encoder(&weights, precision, isa), &batch);
                 println!("{isa} {precision:?} modern={}: {worst:.2e}", sketch.modern);
@@ -127,8 +128,10 @@ fn integers_of_the_file_are_taken_as_they_are() {
         let full = difference(&weights, &encoder(&weights, Precision::F32, isa), &batch);
         assert!(full < 1e-4, "{isa}: {full}");
         // What is left is the rounding of activations.
-        let int8 = difference(&weights, &encoder(&weights, Precision::Int8, isa), &batch);
-        assert!(int8 < 0.05, "{isa}: {int8}");
+        for precision in [Precision::Int8, Precision::W8a8] {
+            let int8 = difference(&weights, &encoder(&weights, precision, isa), &batch);
+            assert!(int8 < 0.05, "{isa} {precision}: {int8}");
+        }
     }
 }
 
@@ -138,6 +141,7 @@ fn a_sequence_gets_what_it_gets_alone() {
         (BERT, Precision::F32),
         (MODERN, Precision::F32),
         (MODERN, Precision::Int8),
+        (MODERN, Precision::W8a8),
     ] {
         let weights = model(sketch, 11);
         let wanted: Vec<usize> = (0..weights.heads.len()).collect();
@@ -172,7 +176,12 @@ fn threads_change_nothing() {
     let weights = model(MODERN, 13);
     let wanted: Vec<usize> = (0..weights.heads.len()).collect();
     let batch = Random::new(3).batch(VOCABULARY, &[64, 90, 90, 5, 90]);
-    for precision in [Precision::F32, Precision::Bf16, Precision::Int8] {
+    for precision in [
+        Precision::F32,
+        Precision::Bf16,
+        Precision::Int8,
+        Precision::W8a8,
+    ] {
         let one = NativeEncoder::new(&weights, precision, Threads::caller()).unwrap();
         let expected = one.forward(&batch, &wanted).unwrap();
         for count in [2, 3] {
