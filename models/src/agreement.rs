@@ -81,10 +81,8 @@ impl Measured {
 /// The precisions that differ on this machine; 32 bits first.
 #[must_use]
 pub fn precisions() -> Vec<Precision> {
-    let mut all = vec![Precision::F32, Precision::Bf16, Precision::Int8];
-    if native::multiplies_bytes() {
-        all.push(Precision::W8a8);
-    }
+    let mut all = Precision::ALL.to_vec();
+    all.retain(|precision| *precision != Precision::W8a8 || native::multiplies_bytes());
     all
 }
 

@@ -10,7 +10,6 @@ format is described in README.md.
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -21,6 +20,7 @@ from encoder import Tensors, embedding_tensors, layer_tensors, load_encoder
 from fetch_encoder import sha256
 from model import load_spec
 from quantize import halve, quantize
+from revision import revision
 from spec import SHARED_LAYERS, SPECS, Spec
 from tokens import load_tokenizer
 
@@ -105,12 +105,6 @@ def stored_as(directory: Path) -> str:
     """`int8`, or `f16` where `quantize.py` found that int8 changes too many labels."""
     record = directory / "quantize.json"
     return json.loads(record.read_text(encoding="utf-8")).get("stored_as", "int8") if record.exists() else "int8"
-
-
-def revision(manifest: dict) -> str:
-    """Names the whole bundle: its files, by their hashes, and how they are used, thresholds too."""
-    rest = {key: value for key, value in manifest.items() if key != "revision"}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def main() -> None:

@@ -18,13 +18,7 @@ use shapes::{SHAPES, Shape};
 
 type Failure = Box<dyn std::error::Error>;
 
-const OURS: usize = 4;
-const PRECISIONS: [(&str, Precision); OURS] = [
-    ("f32", Precision::F32),
-    ("bf16", Precision::Bf16),
-    ("int8", Precision::Int8),
-    ("w8a8", Precision::W8a8),
-];
+const OURS: usize = Precision::ALL.len();
 
 fn main() -> Result<(), Failure> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -51,7 +45,7 @@ fn encoders(
     let mut encoders = HashMap::new();
     for count in counts {
         let threads = Threads::new(*count)?;
-        for (_, precision) in PRECISIONS {
+        for precision in Precision::ALL {
             let encoder = NativeEncoder::new(&weights, precision, threads.clone())?;
             encoders.insert((precision, *count), encoder);
         }
@@ -125,8 +119,8 @@ fn table(options: &[&str]) -> Result<(), Failure> {
                     let mut of_candle = f64::INFINITY;
                     let mut peak = [0.0f64; OURS];
                     for _ in 0..rounds {
-                        for (index, (name, precision)) in PRECISIONS.into_iter().enumerate() {
-                            if only.is_some_and(|only| *only != name) {
+                        for (index, precision) in Precision::ALL.into_iter().enumerate() {
+                            if only.is_some_and(|only| *only != precision.to_string()) {
                                 continue;
                             }
                             let encoder = &encoders[&(precision, *count)];
@@ -151,10 +145,10 @@ fn table(options: &[&str]) -> Result<(), Failure> {
 /// Prints times, and the share of the peak of each; `operations` are those of one thread.
 fn report(title: &str, operations: f64, best: [f64; OURS], peak: [f64; OURS], of_candle: f64) {
     print!("{title}");
-    for ((name, _), (best, peak)) in PRECISIONS.into_iter().zip(best.into_iter().zip(peak)) {
+    for (precision, (best, peak)) in Precision::ALL.into_iter().zip(best.into_iter().zip(peak)) {
         let rate = operations / best * 1e3;
         print!(
-            "  {name} {best:8.2} ms {:6.1} GF/s {:3.0}%",
+            "  {precision} {best:8.2} ms {:6.1} GF/s {:3.0}%",
             rate / 1e9,
             rate / peak * 100.0
         );

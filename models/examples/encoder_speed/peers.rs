@@ -7,10 +7,11 @@ use candle_core::{DType, Device, Tensor};
 use candle_nn::VarBuilder;
 use candle_transformers::models::{bert, modernbert};
 use commutator_models::encoder::{Encoder, Packed};
+use commutator_models::native::Precision;
 use commutator_models::weights::{Linear, Matrix, Norm};
 
 use super::shapes::Shape;
-use super::{Failure, PRECISIONS, clock, encoders};
+use super::{Failure, clock, encoders};
 
 /// The weights under the names of their family's checkpoints.
 fn tensors(shape: &Shape) -> Result<HashMap<String, Tensor>, Failure> {
@@ -229,10 +230,10 @@ impl<'a> Asked<'a> {
 pub(crate) fn worker(shape: &Shape) -> Result<(), Failure> {
     let encoders = encoders(shape, &[1, 2])?;
     answer(shape, |asked| {
-        let precision = PRECISIONS
+        let precision = Precision::ALL
             .into_iter()
-            .find(|(name, _)| *name == asked.precision);
-        let precision = precision.ok_or("no such precision")?.1;
+            .find(|precision| precision.to_string() == asked.precision);
+        let precision = precision.ok_or("no such precision")?;
         let encoder = encoders
             .get(&(precision, asked.threads))
             .ok_or("1 or 2 threads")?;

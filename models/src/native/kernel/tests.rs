@@ -15,12 +15,7 @@ use crate::weights::{Linear, Matrix, Values};
 #[test]
 fn every_instruction_set_proves_itself() {
     for isa in Isa::all() {
-        for precision in [
-            Precision::F32,
-            Precision::Bf16,
-            Precision::Int8,
-            Precision::W8a8,
-        ] {
+        for precision in Precision::ALL {
             check::check(isa, precision).unwrap();
         }
     }
@@ -28,12 +23,7 @@ fn every_instruction_set_proves_itself() {
 
 #[test]
 fn the_best_is_chosen_and_any_can_be() {
-    for precision in [
-        Precision::F32,
-        Precision::Bf16,
-        Precision::Int8,
-        Precision::W8a8,
-    ] {
+    for precision in Precision::ALL {
         let all = Isa::best_for(precision);
         let best = Isa::choose(precision, None).name();
         println!("{precision:?}: {best} of {all:?}");
@@ -240,12 +230,7 @@ fn activations_are_rounded_as_weights_are() {
 #[test]
 fn every_peak_can_be_measured() {
     for isa in Isa::all() {
-        for precision in [
-            Precision::F32,
-            Precision::Bf16,
-            Precision::Int8,
-            Precision::W8a8,
-        ] {
+        for precision in Precision::ALL {
             let found = peak(isa, precision, 1);
             assert!(found.is_finite() && found > 0.0, "{isa:?} {precision:?}");
         }

@@ -176,12 +176,7 @@ fn threads_change_nothing() {
     let weights = model(MODERN, 13);
     let wanted: Vec<usize> = (0..weights.heads.len()).collect();
     let batch = Random::new(3).batch(VOCABULARY, &[64, 90, 90, 5, 90]);
-    for precision in [
-        Precision::F32,
-        Precision::Bf16,
-        Precision::Int8,
-        Precision::W8a8,
-    ] {
+    for precision in Precision::ALL {
         let one = NativeEncoder::new(&weights, precision, Threads::caller()).unwrap();
         let expected = one.forward(&batch, &wanted).unwrap();
         for count in [2, 3] {

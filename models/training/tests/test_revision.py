@@ -1,6 +1,6 @@
 """The name that a bundle gets."""
 
-from export import revision
+from revision import revision
 
 
 def test_a_threshold_is_part_of_the_revision_and_the_order_of_keys_is_not():
