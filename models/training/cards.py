@@ -153,6 +153,8 @@ def guard_card(run: Path, scores: dict) -> str:
             f"{percent(same['attacks'])} of the attacks and {percent(same['benign'])} of the benign texts "
             f"({s['buried']['texts']} texts)."
         )
+    if "long" in s:
+        parts.append(flagged_table("harmless texts of 5,000 words, and pieces of 85 words", s["long"]["flagged"]))
     if "operating_points" in settings:
         recall = settings["dev"]["recall_at_rate"]
         points = [(percent(rate), cut, percent(recall[str(rate)])) for rate, cut in settings["operating_points"]]
