@@ -165,8 +165,8 @@ def guard_card(run: Path, scores: dict) -> str:
         )
     gaps = (
         "## Known gaps\n\n- Other languages' attacks in training come from templates and, a language, about a hundred "
-        "handwritten texts; half of them is missed.\n- Benign orders that speak of "
-        "rules, roles and instructions are the most frequent false positives.\n- What was benign alone can look worse "
+        "handwritten texts; more than half of those that others wrote (`fresh`) are missed.\n- Benign orders that speak "
+        "of rules, roles and instructions are the most frequent false positives.\n- What was benign alone can look worse "
         "at the edge of a window.\n- A model of this size is one layer of a defence, not the defence."
     )
     return "\n\n".join([*parts, training_part("guard", run), data_part("guard"), gaps])

@@ -358,8 +358,8 @@ impl Isa {
         all
     }
 
-    /// Whether pairs of `bf16` are multiplied slower than single `f32` numbers. Intel's processors take twice as long for
-    /// `vdpbf16ps` as for two `vfmadd`, AMD's half as long, and no flag tells; so it is tried out, once.
+    /// Whether pairs of `bf16` are multiplied slower than single `f32` numbers. An Emerald Rapids takes twice as long
+    /// for `vdpbf16ps` as for two `vfmadd`, a Zen 5 half as long, and no flag tells; so it is tried out, once.
     fn has_slow_pairs(self) -> bool {
         #[cfg(target_arch = "x86_64")]
         if matches!(self, Self::Avx512Bf16(_)) {

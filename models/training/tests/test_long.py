@@ -22,10 +22,10 @@ def guard(loud: str):
 
 def test_runs_are_whole_spread_and_keep_their_line_ends():
     texts = [f"{n}a {n}b\n{n}c" for n in range(10)]
-    runs = cut(iter(texts), 3, 5)
+    runs = cut(texts, 3, 5)
     assert runs == [f"{n}a {n}b\n{n}c" for n in (0, 2, 4, 6, 8)]
     with pytest.raises(ValueError, match="10 runs"):
-        cut(iter(texts), 3, 11)
+        cut(texts, 3, 11)
 
 
 def test_a_page_without_its_code_and_tags():

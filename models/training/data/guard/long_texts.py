@@ -14,7 +14,7 @@ import html
 import json
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from .fetch import debian, pip_download
@@ -66,7 +66,7 @@ def xsum(folder: Path) -> Iterator[str]:
     yield from (clean(json.loads(line)["document"]) for line in lines if line.strip())
 
 
-def cut(texts: Iterator[str], size: int, count: int) -> list[str]:
+def cut(texts: Iterable[str], size: int, count: int) -> list[str]:
     """`count` runs of `size` words, evenly spread over the texts one after another, with their line ends."""
     words = re.findall(r"\S+\s*", "\n\n".join(texts))
     runs = ["".join(words[start : start + size]).strip() for start in range(0, len(words) - size + 1, size)]
@@ -92,7 +92,7 @@ def main() -> None:
     with args.out.open("w", encoding="utf-8") as out:
         for name, texts in sources.items():
             for kind, size, count in (("text", TEXT_WORDS, TEXTS), ("piece", PIECE_WORDS, PIECES)):
-                for text in cut(iter(texts), size, count):
+                for text in cut(texts, size, count):
                     row = {"text": text, "label": "benign", "src": f"long/{name}", "lang": "en", "kind": kind}
                     out.write(json.dumps(row, ensure_ascii=False) + "\n")
 
