@@ -42,7 +42,9 @@ pub(super) enum ReadError {
         found: Vec<usize>,
         wanted: Vec<usize>,
     },
-    #[error("{file}: tensor `{tensor}` holds {dtype}; F32, F16, BF16 and I8 with a scale are read")]
+    #[error(
+        "{file}: tensor `{tensor}` holds {dtype}; F32, F16, BF16, and I8 or 4 bits with scales are read"
+    )]
     Dtype {
         file: String,
         tensor: String,

@@ -3,6 +3,7 @@
 //! Only the headers are kept: a tensor's bytes are read when it is asked for, so that loading never holds a model
 //! twice.
 
+mod blocks;
 mod shard;
 
 use std::collections::HashMap;
@@ -14,9 +15,10 @@ use serde_json::Value;
 use super::error::ReadError;
 use super::json::Json;
 use crate::weights::{Linear, Matrix, Norm, Values};
+use blocks::BLOCK;
 use shard::Shard;
 
-/// Ends the name of the scales of an I8 matrix.
+/// Ends the name of the scales of a matrix in 8 or 4 bits.
 const SCALE: &str = ".scale";
 
 /// The tensors of a checkpoint.
@@ -92,13 +94,16 @@ impl Tensors {
         Ok(&info.shape)
     }
 
-    /// A matrix of `rows` and `columns`; 8-bit values stay so.
+    /// A matrix of `rows` and `columns`; 8-bit values stay so, and those of 4 bits become so.
     pub(super) fn matrix(
         &self,
         name: &str,
         rows: usize,
         columns: usize,
     ) -> Result<Matrix, ReadError> {
+        if self.find(name)?.1.dtype == Dtype::U8 && columns.is_multiple_of(BLOCK) {
+            return self.blocks(name, rows, columns);
+        }
         let (shard, info) = self.sized(name, &[rows, columns])?;
         let values = if info.dtype == Dtype::I8 {
             Values::Int8 {
@@ -112,6 +117,19 @@ impl Tensors {
             rows,
             columns,
             values,
+        })
+    }
+
+    /// A matrix of 4-bit values, two in a byte, with a scale for each [`BLOCK`].
+    fn blocks(&self, name: &str, rows: usize, columns: usize) -> Result<Matrix, ReadError> {
+        let (shard, info) = self.sized(name, &[rows, columns / 2])?;
+        let scale = format!("{name}{SCALE}");
+        let (of_scales, scales) = self.sized(&scale, &[rows, columns / BLOCK])?;
+        let scales = of_scales.read_f32(&scale, scales)?;
+        Ok(Matrix {
+            rows,
+            columns,
+            values: blocks::to_int8(&shard.read(info)?, &scales, columns),
         })
     }
 

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+mod blocks;
 mod bundle;
 mod make;
 
@@ -307,7 +308,7 @@ fn complaints_about_tensors_name_file_and_tensor() {
     });
     assert_eq!(
         reason,
-        "model.safetensors: tensor `classifier.bias` holds I32; F32, F16, BF16 and I8 with a scale are read"
+        "model.safetensors: tensor `classifier.bias` holds I32; F32, F16, BF16, and I8 or 4 bits with scales are read"
     );
     let reason = bert_reason(|config, _| config["num_hidden_layers"] = json!(3));
     assert_eq!(

@@ -21,8 +21,12 @@ pub(super) struct Manifest {
     format: u32,
     pub(super) revision: String,
     files: BTreeMap<String, Entry>,
+    /// With those of the members.
     #[serde(default)]
     pub(super) heads: Vec<Head>,
+    /// Heads that stand on an encoder of their own, with the directory of the bundle, below this one, that has them.
+    #[serde(default)]
+    pub(super) members: BTreeMap<String, String>,
     #[serde(default)]
     pub(super) license: Option<String>,
 }
@@ -91,8 +95,25 @@ fn find_in(places: &[PathBuf]) -> Result<PathBuf, SourceError> {
         })
 }
 
-/// Reads a bundle's manifest.
+/// Reads a bundle's manifest, and of its members' what heads they have.
 pub(super) fn read(dir: &Path) -> Result<Manifest, SourceError> {
+    let mut manifest = read_one(dir)?;
+    let damaged = |reason: String| SourceError::damaged(&dir.join(MANIFEST), reason);
+    for (name, folder) in &manifest.members {
+        if !is_inside(folder) {
+            return Err(damaged(format!(
+                "the member `{folder}` leads out of the bundle"
+            )));
+        }
+        let below = read_one(&dir.join(folder))?;
+        let head = below.heads.into_iter().find(|head| head.name == *name);
+        let missing = || damaged(format!("the member `{folder}` has no head `{name}`"));
+        manifest.heads.push(head.ok_or_else(missing)?);
+    }
+    Ok(manifest)
+}
+
+fn read_one(dir: &Path) -> Result<Manifest, SourceError> {
     let path = dir.join(MANIFEST);
     let text = std::fs::read(&path).map_err(SourceError::io(&path))?;
     let manifest: Manifest =
@@ -107,10 +128,7 @@ pub(super) fn read(dir: &Path) -> Result<Manifest, SourceError> {
         ));
     }
     for name in manifest.files.keys() {
-        let inside = Path::new(name)
-            .components()
-            .all(|part| matches!(part, Component::Normal(_)));
-        if !inside {
+        if !is_inside(name) {
             return Err(SourceError::damaged(
                 &path,
                 format!("the file name `{name}` leads out of the bundle"),
@@ -118,6 +136,12 @@ pub(super) fn read(dir: &Path) -> Result<Manifest, SourceError> {
         }
     }
     Ok(manifest)
+}
+
+/// Whether a path leads to something below where it begins.
+fn is_inside(path: &str) -> bool {
+    let mut parts = Path::new(path).components();
+    !path.is_empty() && parts.all(|part| matches!(part, Component::Normal(_)))
 }
 
 /// The manifest's files, and what can be seen to be wrong with them without reading them.

@@ -1,5 +1,6 @@
 //! From a reference to files on this machine, without the network.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use hf_hub::Repo;
@@ -33,6 +34,10 @@ pub struct Located {
     pub dir: PathBuf,
     /// How they are laid out.
     pub layout: Layout,
+    /// The directory below the bundle's where a member of it lies.
+    pub member: Option<String>,
+    /// In a bundle: heads that stand on an encoder of their own, with the directory below [`Self::dir`] that has them.
+    pub members: BTreeMap<String, String>,
     /// The hub's commit, the bundle's revision, or for a directory the beginning of [`Self::content`].
     pub revision: String,
     /// One hash of all files: two models are the same exactly when theirs are equal, so that a reload can tell
@@ -47,6 +52,54 @@ impl Located {
     #[must_use]
     pub fn bytes(&self) -> u64 {
         self.files.iter().map(|file| file.bytes).sum()
+    }
+
+    /// What it is called in messages: the reference, and the member's name.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match &self.member {
+            Some(member) => format!("{}/{member}", self.source),
+            None => self.source.to_string(),
+        }
+    }
+
+    /// The model that has a head: this one, or a member of this bundle.
+    #[must_use]
+    pub fn of_head(&self, head: &str) -> Self {
+        match self.members.get(head) {
+            Some(folder) => self.member(folder),
+            None => self.clone(),
+        }
+    }
+
+    /// This model without its members, and each of those.
+    #[must_use]
+    pub fn each(&self) -> Vec<Self> {
+        let mut all = vec![self.clone()];
+        let folders: BTreeSet<&String> = self.members.values().collect();
+        all.extend(folders.into_iter().map(|folder| self.member(folder)));
+        all
+    }
+
+    fn member(&self, folder: &str) -> Self {
+        let below = |file: &ModelFile| {
+            let name = file.name.strip_prefix(folder)?.strip_prefix('/')?;
+            Some(ModelFile {
+                name: name.to_owned(),
+                ..file.clone()
+            })
+        };
+        let files: Vec<ModelFile> = self.files.iter().filter_map(below).collect();
+        Self {
+            source: self.source.clone(),
+            dir: self.dir.join(folder),
+            layout: Layout::Bundle,
+            member: Some(folder.to_owned()),
+            members: BTreeMap::new(),
+            revision: self.revision.clone(),
+            content: files::content_hash(&files),
+            files,
+        }
     }
 }
 
@@ -89,6 +142,8 @@ fn locate_in(source: &Source, options: &HubOptions) -> Result<Located, SourceErr
         source: source.clone(),
         dir: place.dir,
         layout: place.layout,
+        member: None,
+        members: place.members,
         revision,
         content,
         files,
@@ -100,6 +155,7 @@ fn locate_in(source: &Source, options: &HubOptions) -> Result<Located, SourceErr
 pub(super) struct Place {
     pub(super) dir: PathBuf,
     pub(super) layout: Layout,
+    pub(super) members: BTreeMap<String, String>,
     pub(super) revision: Option<String>,
     pub(super) parts: Vec<Part>,
     pub(super) problems: Vec<String>,
@@ -127,6 +183,7 @@ impl Place {
         Self {
             dir,
             layout: Layout::Bundle,
+            members: manifest.members.clone(),
             revision: Some(manifest.revision.clone()),
             parts: examined.parts,
             problems: examined.problems,
@@ -154,6 +211,7 @@ impl Place {
         Self {
             dir,
             layout: Layout::Checkpoint,
+            members: BTreeMap::new(),
             revision,
             parts: examined.parts,
             problems: examined.problems,

@@ -119,6 +119,27 @@ pub(super) fn bundle(dir: &Path) {
     std::fs::write(dir.join("manifest.json"), manifest.to_string()).unwrap();
 }
 
+/// A bundle in which one head stands on an encoder of its own, in the directory `own`.
+pub(super) fn bundle_with_member(dir: &Path) {
+    bundle(dir);
+    let own = dir.join("own");
+    bundle(&own);
+    let path = own.join("manifest.json");
+    let text = std::fs::read_to_string(&path)
+        .unwrap()
+        .replace("domain", "guard");
+    std::fs::write(&path, &text).unwrap();
+    let path = dir.join("manifest.json");
+    let mut manifest: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    for name in ["manifest.json", "shared.safetensors", "tokenizer.json"] {
+        let content = std::fs::read(own.join(name)).unwrap();
+        manifest["files"][format!("own/{name}")] =
+            json!({"sha256": sha256(&content), "bytes": content.len()});
+    }
+    manifest["members"] = json!({"guard": "own"});
+    std::fs::write(path, manifest.to_string()).unwrap();
+}
+
 /// How the hub behaves.
 #[derive(Debug, Default)]
 pub(super) struct Manners {

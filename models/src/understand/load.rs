@@ -109,7 +109,7 @@ impl Understanding {
 /// The configuration with the content of the files that it names, and the precision that was measured for them.
 fn identity(config: &UnderstandingConfig, hub: &HubOptions, located: &[Located]) -> String {
     let mut identity = format!("{config:?}");
-    for found in located {
+    for found in located.iter().flat_map(Located::each) {
         identity.push_str(&format!(" {}", found.content));
         if config.precision == Precision::Auto
             && let Some(precision) = agreement::recorded(hub, &found.content)
@@ -164,11 +164,11 @@ impl Loader<'_> {
     /// The place of the model for a question; files that are in use already are not read again.
     fn place(&mut self, question: Question) -> Result<Place, ModelError> {
         let source = self.config.source(question);
-        let located = self.locate(source)?;
         let head = match source {
             Source::Bundle { head: Some(head) } => head.as_str(),
             _ => question.word(),
         };
+        let located = self.locate(source)?.of_head(head);
         let same = |started: &Started| started.bundle && started.loaded.content == located.content;
         let index = match self.engines.iter().position(same) {
             Some(index) => index,
@@ -217,7 +217,10 @@ impl Loader<'_> {
         let tokenizer = tokenizer(question, &read.tokenizer)?;
         let engine = Engine::new(EngineParts {
             model: match source {
-                Source::Bundle { .. } => "bundle".to_owned(),
+                Source::Bundle { .. } => match &located.member {
+                    Some(member) => format!("bundle/{member}"),
+                    None => "bundle".to_owned(),
+                },
                 _ => question.word().to_owned(),
             },
             encoder,

@@ -51,13 +51,18 @@ impl Measure {
     }
 }
 
-/// Measures a model on all cores, prints what came out and keeps the record for `precision: auto`.
+/// Measures a model, and the members of a bundle, on all cores; prints what came out and keeps the record for
+/// `precision: auto`.
 pub(super) fn measure(
     located: &Located,
     options: &HubOptions,
     texts: &[String],
 ) -> anyhow::Result<()> {
-    let name = located.source.to_string();
+    (located.each().iter()).try_for_each(|one| measure_one(one, options, texts))
+}
+
+fn measure_one(located: &Located, options: &HubOptions, texts: &[String]) -> anyhow::Result<()> {
+    let name = located.name();
     let read = checkpoint::read_dir(&located.dir, &name, &checkpoint::Options::default())?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let precisions: Vec<_> = agreement::precisions()

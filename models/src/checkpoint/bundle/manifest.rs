@@ -18,6 +18,9 @@ pub(super) struct Manifest {
     pub(super) config: Map<String, Value>,
     pub(super) tokenizer: String,
     pub(super) files: BTreeMap<String, FileEntry>,
+    /// Heads that stand elsewhere, with the directory of the bundle, below this one, that has them.
+    #[serde(default)]
+    pub(super) members: BTreeMap<String, String>,
     pub(super) embeddings: EmbeddingsEntry,
     pub(super) segments: Vec<SegmentEntry>,
     pub(super) heads: Vec<HeadEntry>,

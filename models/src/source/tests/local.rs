@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::source::bundle::default_places;
-use crate::source::testing::{WEIGHTS, bundle, checkpoint, safetensors};
+use crate::source::testing::{WEIGHTS, bundle, bundle_with_member, checkpoint, safetensors};
 use crate::source::{HubOptions, Layout, Source, find_bundle, locate, verify};
 
 fn options(bundle: &Path) -> HubOptions {
@@ -46,6 +46,61 @@ fn the_bundle_is_found_with_its_heads() {
             .to_string()
             .contains("no head `domian`; it has `domain`, `embedding`")
     );
+}
+
+#[test]
+fn a_head_may_stand_on_an_encoder_of_its_own() {
+    let dir = tempfile::tempdir().unwrap();
+    bundle_with_member(dir.path());
+    let whole = locate(&source("bundle:guard"), &options(dir.path())).unwrap();
+    assert_eq!(whole.files.len(), 5);
+    assert_eq!(whole.of_head("domain"), whole);
+    let own = whole.of_head("guard");
+    assert_eq!(own.dir, dir.path().join("own"));
+    assert_eq!(
+        (own.files.len(), own.files[0].name.as_str()),
+        (3, "manifest.json")
+    );
+    assert_eq!(
+        (own.name(), whole.name()),
+        ("bundle:guard/own".to_owned(), "bundle:guard".to_owned())
+    );
+    assert_ne!(own.content, whole.content);
+    assert_eq!(whole.each(), [whole.clone(), own.clone()]);
+    // Other weights there are other models, here and there.
+    let manifest = dir.path().join("own/manifest.json");
+    let text = std::fs::read_to_string(&manifest)
+        .unwrap()
+        .replace("law", "lore");
+    std::fs::write(&manifest, &text).unwrap();
+    let refused = locate(&source("bundle"), &options(dir.path())).unwrap_err();
+    assert!(
+        refused.to_string().contains("own/manifest.json: "),
+        "{refused}"
+    );
+}
+
+#[test]
+fn members_that_are_not_there_are_named() {
+    for (head, folder, word) in [
+        (
+            "guard",
+            "../own",
+            "the member `../own` leads out of the bundle",
+        ),
+        ("guard", "", "the member `` leads out of the bundle"),
+        ("ward", "own", "the member `own` has no head `ward`"),
+        ("guard", "none", "none/manifest.json"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        bundle_with_member(dir.path());
+        let path = dir.path().join("manifest.json");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let text = text.replace(r#"{"guard":"own"}"#, &format!(r#"{{"{head}":"{folder}"}}"#));
+        std::fs::write(&path, text).unwrap();
+        let error = locate(&source("bundle"), &options(dir.path())).unwrap_err();
+        assert!(error.to_string().contains(word), "{error}");
+    }
 }
 
 #[test]
