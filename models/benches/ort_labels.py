@@ -1,4 +1,4 @@
-"""How often ONNX Runtime's int8 gives the labels of its f32, with the bundle's classifiers.
+"""How often ONNX Runtime's int8 gives the labels of its f32, with the bundle's classifier of subjects.
 
     python models/benches/ort_labels.py
 
@@ -9,6 +9,7 @@ which is what ONNX Runtime advises where `vpmaddubsw` would saturate.
 
 import argparse
 import json
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,9 @@ from safetensors.numpy import load_file
 from tokenizers import Tokenizer
 
 HERE = Path(__file__).parent
+sys.path.append(str(HERE.parent / "training"))
+from quantize import dequantize  # noqa: E402
+
 WINDOW = 128
 
 
@@ -34,32 +38,21 @@ def texts() -> list[str]:
     return lines + small + [f"{at[i]} {at[(i + 37) % len(lines)]} {at[(i + 83) % len(lines)]}" for i in range(len(lines))]
 
 
-def tensors(file: Path) -> dict[str, np.ndarray]:
-    """A file's tensors in f32."""
-    stored = load_file(file)
-    values = {}
-    for name, value in stored.items():
-        if not name.endswith(".scale"):
-            scale = stored.get(f"{name}.scale")
-            value = value.astype(np.float32)
-            values[name] = value if scale is None else value * scale[:, None]
-    return values
-
-
 def classifiers(bundle: Path) -> Iterator[tuple[str, dict[str, np.ndarray], list[tuple[np.ndarray, np.ndarray]]]]:
-    """Name, encoder and head of each classifier of whole texts."""
+    """Name, encoder and head of each classifier that takes the mean of all tokens (the guard does not)."""
     manifest = json.loads((bundle / "manifest.json").read_text(encoding="utf-8"))
     segments = {segment["name"]: segment for segment in manifest["segments"]}
     for head in manifest["heads"]:
-        if head["task"] != "sequence" or any(stage["then"] != "nothing" for stage in head["stages"]):
+        plain = all(stage["then"] == "nothing" for stage in head["stages"])
+        if head["task"] != "sequence" or head["pooling"] != "mean" or not plain:
             continue
         chain, name = [], head["segment"]
         while name:
             chain.insert(0, segments[name])
             name = segments[name]["parent"]
-        weights, first, own = tensors(bundle / manifest["embeddings"]["file"]), 0, {}
+        weights, first, own = dequantize(load_file(bundle / manifest["embeddings"]["file"])), 0, {}
         for segment in chain:
-            own = tensors(bundle / segment["file"])
+            own = dequantize(load_file(bundle / segment["file"]))
             for key, value in own.items():
                 prefix = f"{segment['name']}.layer."
                 if key.startswith(prefix):

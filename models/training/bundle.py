@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ from encoder import Tensors
 from fetch_encoder import sha256
 from model import Model
 from quantize import dequantize
-from spec import SPECS, Spec
+from spec import SPECS
 
 
 @dataclass
@@ -20,6 +21,8 @@ class Head:
     """A head with the settings of its answers."""
 
     model: Model
+    folder: Path
+    """Where its encoder's tokenizer is."""
     temperature: float
     threshold: float
     thresholds: dict[str, float]
@@ -42,23 +45,38 @@ def _part(directory: Path, file: str, prefix: str) -> Tensors:
 def load_heads(directory: Path) -> dict[str, Head]:
     """The trained heads by task: `domain`, `guard`, `pii`."""
     manifest = verify(directory)
-    segments = {segment["name"]: segment for segment in manifest["segments"]}
-    embeddings = dequantize(load_file(directory / manifest["embeddings"]["file"]))
     heads = {}
     for task, known in SPECS.items():
-        entry = next(head for head in manifest["heads"] if head["name"] == known.head)
-        segment = segments[entry["segment"]]
-        frozen = dict(embeddings)
-        if segment["parent"] is not None:
-            parent = segments[segment["parent"]]
-            frozen |= _part(directory, parent["file"], f"{parent['name']}.")
-        window = entry["window"]
-        spec = Spec(
-            task, known.head, tuple(entry["labels"]), entry["task"] == "token", segment["parent"] is not None,
-            window["tokens"], window["overlap"], tuple(entry["parts"].values()) if "parts" in entry else None,
-        )  # fmt: skip
-        branch = _part(directory, segment["file"], f"{segment['name']}.")
-        head = _part(directory, segment["file"], f"head.{entry['name']}.")
-        model = Model(spec, frozen, branch, head)
-        heads[task] = Head(model, entry["temperature"], entry.get("threshold", 0.5), entry.get("thresholds", {}))
+        folder = head_folder(directory, manifest, known.head)
+        heads[task] = _head(folder, manifest if folder == directory else verify(folder), task)
     return heads
+
+
+def head_folder(directory: Path, manifest: dict, head: str) -> Path:
+    """Where the bundle is that has a head: this one, or one below it."""
+    return directory / manifest.get("members", {}).get(head, "")
+
+
+def _head(directory: Path, manifest: dict, task: str) -> Head:
+    known = SPECS[task]
+    segments = {segment["name"]: segment for segment in manifest["segments"]}
+    frozen = dequantize(load_file(directory / manifest["embeddings"]["file"]))
+    entry = next(head for head in manifest["heads"] if head["name"] == known.head)
+    segment = segments[entry["segment"]]
+    if segment["parent"] is not None:
+        parent = segments[segment["parent"]]
+        frozen |= _part(directory, parent["file"], f"{parent['name']}.")
+    window = entry["window"]
+    spec = dataclasses.replace(
+        known,
+        labels=tuple(entry["labels"]),
+        per_token=entry["task"] == "token",
+        shared=segment["parent"] is not None,
+        window=window["tokens"],
+        overlap=window["overlap"],
+        parts=tuple(entry["parts"].values()) if "parts" in entry else None,
+    )
+    branch = _part(directory, segment["file"], f"{segment['name']}.")
+    head = _part(directory, segment["file"], f"head.{entry['name']}.")
+    model = Model(spec, frozen, branch, head)
+    return Head(model, directory, entry["temperature"], entry.get("threshold", 0.5), entry.get("thresholds", {}))

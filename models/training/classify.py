@@ -41,7 +41,7 @@ def by_command(command: str) -> Classify:
 def by_python(task: str, directory: Path) -> Classify:
     """Runs one of the bundle's models in JAX, with neither rules nor normalisation; only its answer is there."""
     head = load_heads(directory)[task]
-    runner = Runner(head.model, directory)
+    runner = Runner(head.model, head.folder)
 
     def classify(texts: list[str]) -> list[dict]:
         if task == "pii":

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from spec import Spec
-from tokens import framed, token_ids, windows
+from tokens import token_ids, windows
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -67,7 +67,7 @@ def sequence_examples(spec: Spec, tokenizer: Tokenizer, rows: list[dict]) -> lis
         label = spec.labels.index(row["label"])
         cuts = windows(len(ids), spec.inner, spec.overlap)
         for start, end in cuts if spec.task == "guard" else cuts[:1]:
-            examples.append(Example(framed(ids[start:end]), [label]))
+            examples.append(Example(spec.on.framed(ids[start:end]), [label]))
     return examples
 
 
@@ -92,7 +92,7 @@ def token_examples(spec: Spec, tokenizer: Tokenizer, rows: list[dict]) -> list[E
         labels = token_labels(spec.labels, encoding.offsets, spans)
         for start, end in windows(len(encoding.ids), spec.inner, spec.overlap):
             target = [IGNORED, *labels[start:end], IGNORED]
-            examples.append(Example(framed(encoding.ids[start:end]), target))
+            examples.append(Example(spec.on.framed(encoding.ids[start:end]), target))
     return examples
 
 

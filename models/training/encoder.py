@@ -1,4 +1,4 @@
-"""MiniLM's forward pass in JAX, over flat dictionaries of tensors with BERT's names.
+"""The encoders' forward pass in JAX, over flat dictionaries of tensors with BERT's names.
 
 A segment's tensors are named `layer.N.attention.self.query.weight` and so on, N from 0; matrices are `[out, in]`.
 """
@@ -13,17 +13,25 @@ import jax.numpy as jnp
 import numpy as np
 from safetensors.numpy import load_file
 
+from quantize import dequantize
+
 Tensors = dict[str, np.ndarray]
 HEADS = 12
 EPS = 1e-12
 MASKED = -1e9
 
 
-def load_encoder(directory: Path) -> tuple[dict, Tensors]:
-    """The published checkpoint: its `config.json` and its tensors."""
+def raw_encoder(directory: Path) -> tuple[dict, Tensors]:
+    """The published checkpoint: its `config.json` and its tensors, packed where they are so."""
     config = json.loads((directory / "config.json").read_text(encoding="utf-8"))
     tensors = load_file(directory / "model.safetensors")
     return config, {name: value for name, value in tensors.items() if not name.startswith("pooler")}
+
+
+def load_encoder(directory: Path) -> tuple[dict, Tensors]:
+    """The same with all tensors in f32."""
+    config, tensors = raw_encoder(directory)
+    return config, dequantize(tensors)
 
 
 def embedding_tensors(tensors: Tensors) -> Tensors:

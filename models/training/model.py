@@ -24,7 +24,7 @@ from encoder import (
     worst,
 )
 from quantize import dequantize, round_trip
-from spec import HIDDEN, SHARED_LAYERS, Spec
+from spec import HIDDEN, Spec
 
 
 @dataclass
@@ -52,23 +52,23 @@ class Model:
         return {"branch": self.branch, "head": self.head}
 
 
-def frozen_part(encoder: Path, shared: bool) -> Tensors:
-    """Embeddings and, when wanted, the shared layers, as served."""
+def frozen_part(encoder: Path, spec: Spec) -> Tensors:
+    """Embeddings and, for a branch that stands on them, the shared layers, as served."""
     _, tensors = load_encoder(encoder)
     taken = embedding_tensors(tensors)
-    if shared:
-        taken = taken | layer_tensors(tensors, 0, SHARED_LAYERS)
+    if spec.shared:
+        taken = taken | layer_tensors(tensors, 0, spec.on.shared)
     return round_trip(taken)
 
 
 def new_model(spec: Spec, encoder: Path) -> Model:
     """A branch that starts from the encoder's own layers, with a small random head."""
     _, tensors = load_encoder(encoder)
-    first = SHARED_LAYERS if spec.shared else 0
+    first = spec.on.shared if spec.shared else 0
     random = np.random.default_rng(spec.seed)
     weight = random.normal(0, 0.02, (len(spec.labels), HIDDEN)).astype(np.float32)
     head = {"0.weight": weight, "0.bias": np.zeros(len(spec.labels), np.float32)}
-    return Model(spec, frozen_part(encoder, spec.shared), layer_tensors(tensors, first, spec.layers), head)
+    return Model(spec, frozen_part(encoder, spec), layer_tensors(tensors, first, spec.layers), head)
 
 
 def save(model: Model, directory: Path) -> None:
@@ -91,7 +91,7 @@ def load_trained(directory: Path, encoder: Path, file: str = "model.safetensors"
     tensors = dequantize(load_file(directory / file))
     branch = {k.removeprefix(f"{spec.head}."): v for k, v in tensors.items() if k.startswith(f"{spec.head}.layer.")}
     head = {k.removeprefix(f"head.{spec.head}."): v for k, v in tensors.items() if k.startswith("head.")}
-    return Model(spec, frozen_part(encoder, spec.shared), branch, head)
+    return Model(spec, frozen_part(encoder, spec), branch, head)
 
 
 def forward(frozen, branch, head, ids, spec: Spec):

@@ -10,7 +10,7 @@ import numpy as np
 from dataset import read_rows, spread
 from model import Model, forward
 from spans import decode
-from tokens import batches, framed, load_tokenizer, pad, windows
+from tokens import batches, load_tokenizer, pad, windows
 
 BATCH_TOKENS = 2048
 Logits = list[np.ndarray]
@@ -42,7 +42,7 @@ class Runner:
         encodings = self.tokenizer.encode_batch(texts, add_special_tokens=False)
         cuts = [windows(len(encoding.ids), self.spec.inner, self.spec.overlap) for encoding in encodings]
         sequences = [
-            framed(encoding.ids[start:end])
+            self.spec.on.framed(encoding.ids[start:end])
             for encoding, ranges in zip(encodings, cuts, strict=True)
             for start, end in ranges
         ]

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from encoder import Tensors
 
 LEAST_AGREEMENT = 0.995
+BLOCK = 32
 
 
 def quantize_rows(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -31,10 +32,12 @@ def quantize_rows(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def quantize(tensors: Tensors) -> Tensors:
-    """Every matrix as int8 and `NAME.scale`; everything else as f32."""
+    """Every matrix as int8 and `NAME.scale`, or as it is where it has 4 bits already; everything else as f32."""
     packed: Tensors = {}
     for name, value in tensors.items():
-        if value.ndim == 2:
+        if value.dtype == np.uint8 or name.endswith(".scale"):
+            packed[name] = value
+        elif value.ndim == 2:
             packed[name], packed[f"{name}.scale"] = quantize_rows(np.asarray(value, np.float32))
         else:
             packed[name] = np.asarray(value, np.float32)
@@ -46,12 +49,25 @@ def halve(tensors: Tensors) -> Tensors:
     return {name: value.astype(np.float16 if value.ndim == 2 else np.float32) for name, value in tensors.items()}
 
 
+def unpack_blocks(packed: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    """A matrix of 4-bit values: blocks of 32 of a row, `[rows, columns / 2]` bytes of which each holds value `i` of its
+    block below and `16 + i` above, both plus 8, and a scale a block (llama.cpp's Q4_0)."""
+    rows, blocks = scale.shape
+    halves = packed.reshape(rows, blocks, BLOCK // 2)
+    values = np.concatenate([halves & 15, halves >> 4], axis=2).astype(np.float32) - 8.0
+    return (values * scale.astype(np.float32)[..., None]).reshape(rows, blocks * BLOCK)
+
+
 def dequantize(packed: Tensors) -> Tensors:
-    """What a reader of the bundle sees."""
+    """What a reader of the bundle sees, who turns 4 bits into 8."""
     tensors: Tensors = {}
     for name, value in packed.items():
-        if value.dtype == np.int8:
-            tensors[name] = value.astype(np.float32) * packed[f"{name}.scale"][:, None]
+        scale = packed.get(f"{name}.scale")
+        if value.dtype == np.uint8 and scale is not None:
+            values, scale = quantize_rows(unpack_blocks(value, scale))
+            tensors[name] = values.astype(np.float32) * scale[:, None]
+        elif value.dtype == np.int8:
+            tensors[name] = value.astype(np.float32) * scale[:, None]
         elif not name.endswith(".scale"):
             tensors[name] = np.asarray(value, np.float32)
     return tensors

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from trunks import TRUNKS, Trunk
+
 HIDDEN = 384
-SHARED_LAYERS = 3
+# Of a branch that stands on shared layers.
+OWN_LAYERS = 3
 
 SUBJECTS = (
     "biology", "business", "chemistry", "computer science", "economics", "engineering", "health", "history", "law",
@@ -37,11 +40,14 @@ class Spec:
     per_token: bool
     """Whether every token gets a label, or the text."""
     shared: bool
-    """Whether the branch stands on the shared layers or begins at the embeddings with six layers of its own."""
+    """Whether the branch stands on the trunk's shared layers or begins at the embeddings, with as many more of its
+    own."""
     window: int
     """Tokens of a window, special ones included."""
     overlap: int
     """Tokens that two neighbouring windows have in common."""
+    trunk: str = "minilm"
+    """One of `TRUNKS`."""
     parts: tuple[int, int] | None = None
     """Tokens of a part and from one to the next: means of parts are taken, and the worst answer counts; else one mean."""
     epochs: int = 1
@@ -58,7 +64,12 @@ class Spec:
     @property
     def layers(self) -> int:
         """Layers of its own."""
-        return SHARED_LAYERS if self.shared else 2 * SHARED_LAYERS
+        return OWN_LAYERS + (0 if self.shared else self.on.shared)
+
+    @property
+    def on(self) -> Trunk:
+        """The encoder that the branch stands on."""
+        return TRUNKS[self.trunk]
 
     @property
     def inner(self) -> int:
@@ -68,6 +79,8 @@ class Spec:
 
 SPECS = {
     "domain": Spec("domain", "domain", SUBJECTS, per_token=False, shared=True, window=128, overlap=32),
-    "guard": Spec("guard", "jailbreak", ("benign", "jailbreak"), per_token=False, shared=True, window=128, overlap=32),
+    "guard": Spec(
+        "guard", "jailbreak", ("benign", "jailbreak"), per_token=False, shared=True, window=128, overlap=32, trunk="e5"
+    ),
     "pii": Spec("pii", "pii", BIO_LABELS, per_token=True, shared=False, window=128, overlap=32),
 }

@@ -11,7 +11,8 @@ import numpy as np
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-CLS, SEP = 101, 102
+# Begins a row that holds no sequence: any token will do.
+FILLER = 1
 # Few lengths, as every one is compiled for itself.
 LENGTHS = (16, 32, 48, 80, 128)
 
@@ -38,11 +39,6 @@ def windows(count: int, inner: int, overlap: int) -> list[tuple[int, int]]:
     return [(start * step, min(count, start * step + inner)) for start in range(last + 1)]
 
 
-def framed(ids: list[int]) -> list[int]:
-    """With the special tokens around."""
-    return [CLS, *ids, SEP]
-
-
 def padded_length(count: int) -> int:
     """The length that a sequence is padded to."""
     return next(length for length in LENGTHS if count <= length)
@@ -66,10 +62,10 @@ def batches(
 
 
 def pad(sequences: list[list[int]], length: int, rows: int, fill: int = 0) -> np.ndarray:
-    """A `[rows, length]` array; rows beyond the sequences hold `fill` (and one special token where it is 0)."""
+    """A `[rows, length]` array; rows beyond the sequences hold `fill` (and one token where it is 0)."""
     array = np.full((rows, length), fill, np.int32)
     if fill == 0:
-        array[:, 0] = CLS
+        array[:, 0] = FILLER
     for row, sequence in enumerate(sequences):
         array[row, : len(sequence)] = sequence
     return array

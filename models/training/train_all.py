@@ -1,4 +1,4 @@
-"""Rebuilds the bundle: encoder, three branches, int8, thresholds, export, scores, cards.
+"""Rebuilds the bundle: encoders, three branches, int8, thresholds, export, scores, cards.
 
     python train_all.py --data build --bundle ../bundle
 
@@ -18,6 +18,9 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from spec import SPECS
+from trunks import TRUNKS
+
 HERE = Path(__file__).parent
 RECORDS = HERE / "records"
 
@@ -31,14 +34,13 @@ class Stage:
     """Train as well, from here on, on the texts of the pool that the stage before took most for attacks."""
 
 
-LATER = ["--rate", "2e-4", "--parts", "48", "24"]
-# An epoch is a little more than two thousand steps of the guard and a little more than one thousand of the others. In
-# the guard's later stages the worst part of a window counts.
+# The worst part of a window counts.
+PARTS = ["--parts", "48", "24"]
+# An epoch is more than four thousand steps of the guard and a little more than one thousand of the others.
 STAGES: dict[str, list[Stage]] = {
     "guard": [
-        Stage([["--epochs", "2", "--steps", "2200"], ["--epochs", "2", "--steps", "2200", "--order", "1"]]),
-        Stage([[*LATER, "--steps", "1000", "--order", order] for order in ("2", "3")], mined=True),
-        Stage([[*LATER, "--steps", "700", "--order", order] for order in ("4", "5")]),
+        Stage([[*PARTS, "--steps", "1500", "--order", order] for order in ("0", "1")]),
+        Stage([[*PARTS, "--steps", "700", "--order", order, "--rate", "2e-4"] for order in ("2", "3")], mined=True),
     ],
     "pii": [Stage([["--steps", "1500"]])],
     "domain": [Stage([[], ["--epochs", "2", "--steps", "1600"]])],
@@ -77,12 +79,15 @@ def main() -> None:
     args = parser.parse_args()
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(args.work.resolve() / "compiled"))
     data, bundle, work = args.data.resolve(), args.bundle.resolve(), args.work.resolve()
-    encoder, runs, started = work / "encoder", work / "run", time.monotonic()
-    if not (args.keep and (encoder / "model.safetensors").exists()):
-        run("fetch_encoder.py", "--out", encoder)
+    runs, started = work / "run", time.monotonic()
+    encoders = {name: work / trunk.folder for name, trunk in TRUNKS.items()}
+    fetchers = {"minilm": ("fetch_encoder.py",), "e5": ("fetch_multilingual.py", "--data", data / "guard")}
+    for name, (script, *arguments) in fetchers.items():
+        if not (args.keep and (encoders[name] / "model.safetensors").exists()):
+            run(script, *arguments, "--out", encoders[name])
     for task, stages in STAGES.items():
         out = runs / task
-        files = ("--encoder", encoder, "--data", data / task)
+        files = ("--encoder", encoders[SPECS[task].trunk], "--data", data / task)
         start: tuple[str | Path, ...] = ()
         more: tuple[str | Path, ...] = ()
         for number, stage in enumerate(stages, 1):
@@ -97,7 +102,8 @@ def main() -> None:
         run("quantize.py", "--model", out, *files)
         run("calibrate.py", "--model", out, *files)
         keep_records(out, task)
-    run("export.py", "--encoder", encoder, *(x for task in STAGES for x in (f"--{task}", runs / task)), "--out", bundle)
+    trunks = ("--encoder", encoders["minilm"], "--multilingual", encoders["e5"])
+    run("export.py", *trunks, *(x for task in STAGES for x in (f"--{task}", runs / task)), "--out", bundle)
     scores = work / "scores.json"
     run("evaluate.py", "--data", data, "--python", bundle, "--out", scores)
     run("cards.py", "--bundle", bundle, "--run", RECORDS, "--scores", scores)

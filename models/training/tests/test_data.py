@@ -4,7 +4,7 @@ import numpy as np
 
 from dataset import IGNORED, token_labels
 from spec import BIO_LABELS, SPECS
-from tokens import CLS, LENGTHS, batches, pad, windows
+from tokens import FILLER, LENGTHS, batches, pad, windows
 
 
 def test_a_short_text_is_one_window():
@@ -40,5 +40,5 @@ def test_batches_hold_everything_once_and_repeat_with_the_seed():
 
 def test_padding_rows_are_never_empty():
     ids = pad([[101, 5, 102]], 16, 2)
-    assert ids[1, 0] == CLS and (ids[0, 3:] == 0).all()
+    assert ids[1, 0] == FILLER and (ids[0, 3:] == 0).all()
     assert (pad([[1]], 1, 2, fill=IGNORED) == [[1], [IGNORED]]).all()

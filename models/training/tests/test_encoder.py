@@ -20,7 +20,8 @@ from model import new_model, save
 from predict import Runner
 from quantize import round_trip
 from spec import SPECS
-from tokens import framed, load_tokenizer, pad, token_ids
+from tokens import load_tokenizer, pad, token_ids
+from trunks import TRUNKS
 
 # The first components of sentence-transformers' normalised embeddings (version 6.2.0, PyTorch, f32).
 PUBLISHED = {
@@ -37,7 +38,7 @@ def embeddings(encoder_dir, change=lambda tensors: tensors) -> np.ndarray:
     """Normalised embeddings of the sentences, in one padded batch."""
     _, tensors = load_encoder(encoder_dir)
     layers, tables = change(layer_tensors(tensors, 0, 6)), change(embedding_tensors(tensors))
-    sequences = [framed(ids) for ids in token_ids(load_tokenizer(encoder_dir), list(PUBLISHED))]
+    sequences = [TRUNKS["minilm"].framed(ids) for ids in token_ids(load_tokenizer(encoder_dir), list(PUBLISHED))]
     ids = pad(sequences, 32, len(sequences))
     pooled = np.asarray(mean_pool(run_layers(layers, embed(tables, ids), ids != 0), ids != 0))
     return pooled / np.linalg.norm(pooled, axis=1, keepdims=True)
