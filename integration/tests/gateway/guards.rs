@@ -4,6 +4,7 @@ use commutator_integration::client::{Answer, CHAT, Client, chat, streamed};
 use commutator_integration::gateway::GatewayOptions;
 use rstest::rstest;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::support::Stage;
 
@@ -333,10 +334,15 @@ async fn a_gateway_without_its_models_does_not_start() {
 async fn a_reload_takes_models_that_have_changed() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../models/bundle");
     let copy = tempfile::tempdir().unwrap();
-    for file in std::fs::read_dir(root).unwrap() {
-        let file = file.unwrap();
-        if file.file_type().unwrap().is_file() {
-            std::fs::copy(file.path(), copy.path().join(file.file_name())).unwrap();
+    // The guard stands on an encoder of its own, which is a bundle in the bundle.
+    for folder in ["", "multilingual"] {
+        std::fs::create_dir_all(copy.path().join(folder)).unwrap();
+        for file in std::fs::read_dir(root.join(folder)).unwrap() {
+            let file = file.unwrap();
+            if file.file_type().unwrap().is_file() {
+                let to = copy.path().join(folder).join(file.file_name());
+                std::fs::copy(file.path(), to).unwrap();
+            }
         }
     }
     let bundle = copy.path().display().to_string();
@@ -354,14 +360,26 @@ async fn a_reload_takes_models_that_have_changed() {
     assert_eq!(answer.header("x-vsr-response-path"), "upstream");
 
     // As a training run with another threshold would leave it.
-    let manifest = copy.path().join("manifest.json");
-    let mut json: Value = serde_json::from_slice(&std::fs::read(&manifest).unwrap()).unwrap();
+    let read = |path: &std::path::Path| -> Value {
+        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+    };
+    let name = "multilingual/manifest.json";
+    let mut json = read(&copy.path().join(name));
     let heads = json["heads"].as_array_mut().unwrap();
     let head = heads
         .iter_mut()
         .find(|head| head["name"] == "jailbreak")
         .unwrap();
     head["threshold"] = json!(0.0);
+    let text = json.to_string();
+    std::fs::write(copy.path().join(name), &text).unwrap();
+    let manifest = copy.path().join("manifest.json");
+    let mut json = read(&manifest);
+    let sha256: String = Sha256::digest(&text)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    json["files"][name] = json!({"sha256": sha256, "bytes": text.len()});
     std::fs::write(&manifest, json.to_string()).unwrap();
     let answer = stage.gateway.admin("POST", "/reload", "").await;
     assert_eq!(answer.status, 200, "{}", answer.text());
@@ -369,7 +387,7 @@ async fn a_reload_takes_models_that_have_changed() {
     assert_eq!(answer.header("x-vsr-jailbreak-blocked"), "true");
 
     // Weights that do not fit their checksums keep the old ones serving.
-    let weights = copy.path().join("jailbreak.safetensors");
+    let weights = copy.path().join("multilingual/jailbreak.safetensors");
     let mut bytes = std::fs::read(&weights).unwrap();
     let last = bytes.len() - 1;
     bytes[last] ^= 1;

@@ -329,11 +329,10 @@ async fn in_the_shadow_it_only_counts() {
             let told = |line: &str| {
                 line.contains("a guard in the shadow has spoken") && line.contains(outcome)
             };
-            assert!(
-                stage.gateway.stderr().lines().any(told),
-                "{}",
-                stage.gateway.stderr()
-            );
+            eventually("the verdict is in the process log", || {
+                stage.gateway.stderr().lines().any(told)
+            })
+            .await;
         }
         let metrics = stage.gateway.metrics().await;
         assert_eq!(metrics.sum("guard_wasted_upstream_total", &[]), 0.0);
