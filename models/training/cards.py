@@ -170,10 +170,11 @@ def guard_card(run: Path, scores: dict) -> str:
             + table(("benign texts flagged, at most", "threshold", "recall"), points)
         )
     gaps = (
-        "## Known gaps\n\n- Other languages' attacks in training come from templates and, a language, about a hundred "
-        "handwritten texts.\n- Benign orders that speak of rules, roles and instructions are the most frequent false "
-        "positives.\n- What was benign alone can look worse at the edge of a window.\n- A model of this size is one layer "
-        "of a defence, not the defence."
+        "## Known gaps\n\n- Other languages' attacks in training come from templates and, a language, 70 to 230 "
+        "handwritten texts. Of languages that training has no attacks in, only Swedish ones were tested.\n- Benign "
+        "orders that speak of rules, roles and instructions are the most frequent false positives.\n- What was benign "
+        "alone can look worse at the edge of a window.\n- A model of this size is one layer of a defence, not the "
+        "defence."
     )
     return "\n\n".join([*parts, training_part("guard", run), data_part("guard"), gaps])
 
