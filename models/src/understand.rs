@@ -1,7 +1,7 @@
 //! What a text is about, whether it attacks, and whose data it holds: the engine, the normaliser and the rules together.
 //!
 //! ```text
-//! text -> normalised text ----> one pass: domain, jailbreak, pii (and the embedding, where wanted)
+//! text -> normalised text ----> one pass a trunk: domain, pii (and the embedding, where wanted); jailbreak
 //!      -> hidden texts (decoded, de-spaced, ...) -> jailbreak again; the worst counts
 //!      -> rules: structured data and secrets, checked by their checksums ----> merged with the model's pieces
 //! ```

@@ -148,7 +148,7 @@ def main() -> None:
     parser.add_argument("--start", type=Path, help="go on from this trained branch instead of the encoder's layers")
     parser.add_argument("--rows", type=int, help="train on so many rows only, drawn at random")
     parser.add_argument("--steps", type=int, help="stop after so many batches")
-    parser.add_argument("--own-layers", action="store_true", help="six layers of its own instead of a shared trunk")
+    parser.add_argument("--own-layers", action="store_true", help="layers of its own instead of a shared trunk")
     args = parser.parse_args()
     spec = SPECS[args.task]
     changes = {key: value for key in ("epochs", "rate", "order") if (value := getattr(args, key)) is not None}

@@ -22,7 +22,7 @@ use crate::weights::{
 };
 
 use manifest::{
-    HeadEntry, Manifest, PartsEntry, PoolingName, SegmentEntry, TaskName, ThenName, verify,
+    HeadEntry, Manifest, PartsEntry, PoolingName, SegmentEntry, TaskName, ThenName, inside, verify,
 };
 
 /// The file that makes a directory a bundle.
@@ -48,14 +48,8 @@ pub(super) fn read(dir: &Path) -> Result<Checkpoint, ReadError> {
         ));
     }
     let manifest: Manifest = serde_json::from_slice(&text).map_err(json)?;
-    for (name, entry) in &manifest.files {
-        // What lies in a member's directory is read, and checked, as a bundle of its own.
-        let mut members = manifest.members.values();
-        if !members.any(|folder| Path::new(name).starts_with(folder)) {
-            verify(dir, name, entry)?;
-        }
-    }
-    let tokenizer = listed(&manifest, &manifest.tokenizer)?;
+    manifest.files.keys().try_for_each(|name| inside(name))?;
+    let tokenizer = checked(dir, &manifest, &manifest.tokenizer)?;
     let (weights, settings) = weights(dir, &manifest)?;
     Ok(Checkpoint {
         weights,
@@ -76,7 +70,7 @@ fn weights(
     if config.family != Family::Bert {
         return Err(wrong("config.model_type", "is not \"bert\""));
     }
-    let file = listed(manifest, &manifest.embeddings.file)?;
+    let file = checked(dir, manifest, &manifest.embeddings.file)?;
     let embeddings = bert::embeddings(&config, &open(dir, &file)?, "")?;
     let mut weights = EncoderWeights {
         hidden: config.hidden,
@@ -122,7 +116,7 @@ fn segment(
             wrong(&field("parent"), &problem)
         })?),
     };
-    let tensors = open(dir, &listed(manifest, &entry.file)?)?;
+    let tensors = open(dir, &checked(dir, manifest, &entry.file)?)?;
     let layers = (0..entry.layers)
         .map(|index| bert::layer(config, &tensors, &format!("{}.layer.{index}", entry.name)))
         .collect::<Result<_, _>>()?;
@@ -295,12 +289,12 @@ fn head_settings(entry: &HeadEntry, max_tokens: usize) -> Result<HeadSettings, R
 }
 
 /// A file's name, if the manifest lists it: only then was it verified.
-fn listed(manifest: &Manifest, name: &str) -> Result<String, ReadError> {
-    if manifest.files.contains_key(name) {
-        Ok(name.to_owned())
-    } else {
-        Err(wrong("files", &format!("does not list {name}")))
-    }
+/// The name of a file that is as the manifest says. What is not read, as a member's files are not, is not looked at.
+fn checked(dir: &Path, manifest: &Manifest, name: &str) -> Result<String, ReadError> {
+    let entry = manifest.files.get(name);
+    let entry = entry.ok_or_else(|| wrong("files", &format!("does not list {name}")))?;
+    verify(dir, name, entry)?;
+    Ok(name.to_owned())
 }
 
 fn open(dir: &Path, file: &str) -> Result<Tensors, ReadError> {

@@ -106,6 +106,14 @@ pub(super) fn read(dir: &Path) -> Result<Manifest, SourceError> {
             )));
         }
         let below = read_one(&dir.join(folder))?;
+        // A file that this manifest does not vouch for would change unseen.
+        let names = below.files.keys().map(String::as_str);
+        for name in names.chain([MANIFEST]) {
+            let path = format!("{folder}/{name}");
+            if !manifest.files.contains_key(&path) {
+                return Err(damaged(format!("`files` does not list {path}")));
+            }
+        }
         let head = below.heads.into_iter().find(|head| head.name == *name);
         let missing = || damaged(format!("the member `{folder}` has no head `{name}`"));
         manifest.heads.push(head.ok_or_else(missing)?);

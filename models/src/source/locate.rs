@@ -72,7 +72,7 @@ impl Located {
         }
     }
 
-    /// This model without its members, and each of those.
+    /// This model, and each of its members.
     #[must_use]
     pub fn each(&self) -> Vec<Self> {
         let mut all = vec![self.clone()];

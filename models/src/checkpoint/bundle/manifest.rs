@@ -18,9 +18,6 @@ pub(super) struct Manifest {
     pub(super) config: Map<String, Value>,
     pub(super) tokenizer: String,
     pub(super) files: BTreeMap<String, FileEntry>,
-    /// Heads that stand elsewhere, with the directory of the bundle, below this one, that has them.
-    #[serde(default)]
-    pub(super) members: BTreeMap<String, String>,
     pub(super) embeddings: EmbeddingsEntry,
     pub(super) segments: Vec<SegmentEntry>,
     pub(super) heads: Vec<HeadEntry>,
@@ -109,8 +106,8 @@ const fn one() -> f32 {
     1.0
 }
 
-/// Checks a file's size and hash.
-pub(super) fn verify(dir: &Path, name: &str, entry: &FileEntry) -> Result<(), ReadError> {
+/// Refuses the name of a file that is not below the bundle.
+pub(super) fn inside(name: &str) -> Result<(), ReadError> {
     let plain = |part| matches!(part, Component::Normal(_));
     if name.is_empty() || !Path::new(name).components().all(plain) {
         return Err(wrong(
@@ -118,6 +115,11 @@ pub(super) fn verify(dir: &Path, name: &str, entry: &FileEntry) -> Result<(), Re
             &format!("names \"{name}\", which is not below the bundle"),
         ));
     }
+    Ok(())
+}
+
+/// Checks a file's size and hash.
+pub(super) fn verify(dir: &Path, name: &str, entry: &FileEntry) -> Result<(), ReadError> {
     let io = |source: std::io::Error| match source.kind() {
         std::io::ErrorKind::NotFound => ReadError::Missing {
             file: name.to_owned(),

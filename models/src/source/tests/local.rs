@@ -67,7 +67,7 @@ fn a_head_may_stand_on_an_encoder_of_its_own() {
     );
     assert_ne!(own.content, whole.content);
     assert_eq!(whole.each(), [whole.clone(), own.clone()]);
-    // Other weights there are other models, here and there.
+    // What is there and not as the manifest says is refused.
     let manifest = dir.path().join("own/manifest.json");
     let text = std::fs::read_to_string(&manifest)
         .unwrap()
@@ -91,6 +91,11 @@ fn members_that_are_not_there_are_named() {
         ("guard", "", "the member `` leads out of the bundle"),
         ("ward", "own", "the member `own` has no head `ward`"),
         ("guard", "none", "none/manifest.json"),
+        (
+            "guard",
+            "own/",
+            "`files` does not list own//shared.safetensors",
+        ),
     ] {
         let dir = tempfile::tempdir().unwrap();
         bundle_with_member(dir.path());
