@@ -59,6 +59,8 @@ def ours(arguments: argparse.Namespace) -> dict[tuple[int, int], Row]:
     command += ["--clients", arguments.clients, "--tokens", arguments.tokens, "--seconds", str(arguments.seconds)]
     if arguments.precision:
         command += ["--precision", arguments.precision]
+    if arguments.plain:
+        command.append("--plain")
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     rows = [json.loads(line) for line in lines]
     return {(row["tokens"], row["clients"]): Row(row["rate"], row["p50"], row["p99"]) for row in rows}
@@ -203,6 +205,7 @@ def main() -> None:
     parser.add_argument("--clients", default="1,8,32,128")
     parser.add_argument("--tokens", default="64,512")
     parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--plain", action="store_true", help="ours with candle's own kernels only")
     parser.add_argument("--compile", action="store_true", help="let PyTorch compile the model")
     arguments = parser.parse_args()
     rows = ours(arguments)

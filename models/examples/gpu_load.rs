@@ -7,7 +7,7 @@
 //! ```
 //! Options: `--place cuda|cpu|native` (candle on the GPU, candle on the CPU, our kernels), `--precision bf16|f32|int8|w8a8`,
 //! `--shape modernbert-base|tiny`, `--clients 1,8,32,128`, `--tokens 64,512`, `--seconds 10`, `--shared` (three heads on
-//! one trunk instead of three models), `--json` (a line a row, for `models/benches/gpu_load.py`).
+//! one trunk instead of three models), `--plain` (candle's own kernels only), `--json` (a line a row, for `models/benches/gpu_load.py`).
 //!
 //! Weights are random, texts differ from each other, nothing is remembered. The first tenth of the time does not count.
 
@@ -55,6 +55,7 @@ struct Settings {
     tokens: Vec<usize>,
     seconds: f64,
     shared: bool,
+    plain: bool,
     json: bool,
 }
 
@@ -82,6 +83,7 @@ impl Settings {
             tokens: numbers("--tokens", "64,512")?,
             seconds: value("--seconds", "10").parse()?,
             shared: flag("--shared"),
+            plain: flag("--plain"),
             json: flag("--json"),
         })
     }
@@ -100,6 +102,7 @@ impl Settings {
                 "bf16" => candle::Precision::Bf16,
                 _ => return Err("--precision: f32 or bf16".into()),
             },
+            plain: self.plain,
             ..candle::Options::default()
         };
         Ok(Arc::new(CandleEncoder::new(weights, options)?))

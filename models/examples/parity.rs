@@ -1,6 +1,6 @@
 //! How far an encoder is from transformers, and how fast: for checkpoints that `parity/make.py` made.
 //!
-//! `parity DIRECTORY [cuda] [bf16|f16] [runs=N]` prints the worst difference of any number, alone and packed, and the
+//! `parity DIRECTORY [cuda] [bf16|f16] [plain] [runs=N]` prints the worst difference of any number, alone and packed, and the
 //! least time of a forward for each sequence alone and for all together.
 
 use std::path::Path;
@@ -25,6 +25,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         match &*argument {
             "cuda" => options.place = Place::Cuda(0),
             "bf16" => options.precision = Precision::Bf16,
+            "plain" => options.plain = true,
             "f16" => options.precision = Precision::F16,
             other => {
                 let count = other.strip_prefix("runs=").ok_or("unknown argument")?;

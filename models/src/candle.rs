@@ -16,6 +16,7 @@
 mod attention;
 #[cfg(feature = "cuda")]
 mod cuda;
+mod fused;
 mod gelu;
 mod group;
 mod head;
@@ -69,6 +70,8 @@ pub struct Options {
     /// The part of a group's tokens that may be padding, 0 to 1. Without it none on the CPU, where padding costs what
     /// tokens cost, and a quarter on a GPU, where launches cost more.
     pub padding: Option<f64>,
+    /// Candle's own kernels only. Otherwise, on a GPU in bf16, layers take fewer and larger ones where they fit.
+    pub plain: bool,
 }
 
 /// An [`Encoder`] on candle. On a GPU all its work is put in order by one stream, whichever thread asks.
@@ -104,6 +107,8 @@ struct Shape {
     order: NormOrder,
     activation: crate::weights::Activation,
     dtype: DType,
+    /// Whether layers run with the kernels of [`fused`].
+    fused: bool,
     /// The most attention scores that are computed at once.
     max_scores: usize,
 }
@@ -144,7 +149,8 @@ impl CandleEncoder {
             Precision::F16 => DType::F16,
         };
         let padding = if device.is_cpu() { 0.0 } else { 0.25 };
-        let model = Model::load(weights, &Loader::new(&device, dtype)).map_err(load)?;
+        let fused = device.is_cuda() && !options.plain && fused::fit(weights, dtype);
+        let model = Model::fitting(weights, &device, dtype, fused).map_err(load)?;
         Ok(Self {
             infos: weights.heads.iter().map(|head| head.info.clone()).collect(),
             max_tokens: weights.max_tokens,
@@ -218,6 +224,25 @@ impl Encoder for CandleEncoder {
 }
 
 impl Model {
+    /// With fused kernels where they are wanted and do what they should.
+    fn fitting(
+        weights: &EncoderWeights,
+        device: &Device,
+        dtype: DType,
+        fused: bool,
+    ) -> Result<Self> {
+        if fused {
+            let model = Self::load(weights, &Loader::new(device, dtype).fused())?;
+            match fused::agree(&model, weights.max_tokens) {
+                Ok(()) => return Ok(model),
+                Err(error) => {
+                    tracing::warn!(%error, "the GPU runs candle's kernels, not fused ones")
+                }
+            }
+        }
+        Self::load(weights, &Loader::new(device, dtype))
+    }
+
     fn forward(&self, plan: &Plan, wanted: &[usize]) -> Result<Vec<Output>> {
         let needed = self.needed(wanted);
         let embedded = self.embed(plan)?;

@@ -5,7 +5,7 @@
 mod near;
 mod relative;
 
-use candle_core::{DType, Result, Tensor};
+use candle_core::{DType, Device, Result, Tensor};
 use candle_nn::ops::softmax_last_dim;
 
 #[cfg(test)]
@@ -13,7 +13,7 @@ pub(super) use relative::bucket_table;
 pub(super) use relative::{Relative, relative_tables};
 
 use super::Shape;
-use super::group::Group;
+use super::group::{Group, Plan};
 use super::load::Loader;
 use crate::rotary::Rotary;
 use crate::weights::{EncoderWeights, Positions};
@@ -26,6 +26,38 @@ pub(super) struct Rotation {
     local: (Tensor, Tensor),
     /// How far layers with a window see to either side.
     pub(super) window: Option<usize>,
+}
+
+/// Attention in a table with a row a token, group by group: query, key and value go in, what was found comes out.
+/// `rotation` says too whether the layer has a window.
+pub(super) fn attend(
+    qkv: &Tensor,
+    rotation: Option<(&Rotation, bool)>,
+    relative: Option<&Relative>,
+    plan: &Plan,
+    shape: &Shape,
+) -> Result<Tensor> {
+    let window = rotation.and_then(|(rotation, local)| rotation.window.filter(|_| local));
+    let mut found = Vec::with_capacity(plan.groups.len());
+    for group in &plan.groups {
+        let parts = Parts::new(&group.pad(qkv)?, group, shape)?;
+        let parts = match rotation {
+            Some((rotation, local)) => rotation.turn(parts, local)?,
+            None => parts,
+        };
+        let rows = match (relative, window) {
+            (Some(relative), _) => relative.attend(&parts, group, plan, shape)?,
+            (None, Some(window)) if group.longest > window + 1 => {
+                parts.attend_near(window, group, shape)?
+            }
+            (None, _) => parts.attend_all(group, shape)?,
+        };
+        found.push(group.unpad(&rows)?);
+    }
+    match &found[..] {
+        [one] => Ok(one.clone()),
+        many => Tensor::cat(many, 0),
+    }
 }
 
 /// Query, key and value.
@@ -60,9 +92,27 @@ impl Rotation {
         }))
     }
 
+    /// Cosines and sines for layers with a window, or for those without.
+    pub(super) fn tables(&self, local: bool) -> &(Tensor, Tensor) {
+        if local { &self.local } else { &self.global }
+    }
+
+    /// The same in 32 bits on the processor.
+    pub(super) fn on_cpu(&self) -> Result<Self> {
+        let there = |(cos, sin): &(Tensor, Tensor)| -> Result<(Tensor, Tensor)> {
+            let there = |table: &Tensor| table.to_device(&Device::Cpu)?.to_dtype(DType::F32);
+            Ok((there(cos)?, there(sin)?))
+        };
+        Ok(Self {
+            global: there(&self.global)?,
+            local: there(&self.local)?,
+            window: self.window,
+        })
+    }
+
     /// Turns queries and keys.
-    pub(super) fn turn(&self, parts: Parts, local: bool) -> Result<Parts> {
-        let (cos, sin) = if local { &self.local } else { &self.global };
+    fn turn(&self, parts: Parts, local: bool) -> Result<Parts> {
+        let (cos, sin) = self.tables(local);
         let tokens = parts.query.dim(2)?;
         let (cos, sin) = (cos.narrow(0, 0, tokens)?, sin.narrow(0, 0, tokens)?);
         let turn = |x: &Tensor| candle_nn::rotary_emb::rope(&x.contiguous()?, &cos, &sin);

@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 
 use candle_core::{DType, Device, Result, Tensor};
 
+use super::fused::QUERIES;
 use crate::encoder::Packed;
 
 /// A score that leaves nothing of a token. Finite, so that a row of nothing but padding is no NaN.
@@ -27,6 +28,7 @@ pub(super) struct Plan {
     pub(super) rows: Vec<(usize, usize)>,
     pub(super) groups: Vec<Group>,
     pub(super) device: Device,
+    tiles: OnceCell<Tensor>,
 }
 
 /// Sequences whose attention is computed together.
@@ -70,11 +72,14 @@ pub(super) fn once(
 
 #[derive(Debug)]
 struct Padding {
-    /// For each place of the padded group the row that goes there; any row where there is padding.
-    from: Tensor,
-    /// For each row its place in the padded group.
-    to: Tensor,
+    /// The group's first row.
+    start: usize,
     lengths: Vec<usize>,
+    /// For each place of the padded group the row that goes there; any row where there is padding. Made where it is
+    /// wanted, like the next: attention without padding never asks.
+    from: OnceCell<Tensor>,
+    /// For each row its place in the padded group.
+    to: OnceCell<Tensor>,
 }
 
 impl Plan {
@@ -103,7 +108,7 @@ impl Plan {
             let longest = ranges[*first].len();
             let lengths: Vec<usize> = rest.iter().map(|index| ranges[*index].len()).collect();
             let count = fitting(&lengths, longest, padding, max_scores);
-            let group = Group::new(start, &lengths[..count], device)?;
+            let group = Group::new(start, &lengths[..count]);
             start += group.tokens;
             groups.push(group);
             rest = &rest[count..];
@@ -115,6 +120,20 @@ impl Plan {
             rows,
             groups,
             device: device.clone(),
+            tiles: OnceCell::new(),
+        })
+    }
+
+    /// What the blocks of the attention kernels work on, longest sequences first: three numbers each, a sequence's first
+    /// row, its tokens, and the first of the block's queries.
+    pub(super) fn tiles(&self) -> Result<Tensor> {
+        once(&self.tiles, || {
+            let tiles = self.order.iter().flat_map(|sequence| {
+                let (start, tokens) = self.rows[*sequence];
+                let firsts = (0..tokens).step_by(QUERIES);
+                firsts.flat_map(move |first| [start, tokens, first].map(|value| value as u32))
+            });
+            Tensor::new(tiles.collect::<Vec<_>>(), &self.device)
         })
     }
 }
@@ -134,28 +153,33 @@ fn fitting(lengths: &[usize], longest: usize, padding: f64, max_scores: usize) -
 }
 
 impl Group {
-    fn new(start: usize, lengths: &[usize], device: &Device) -> Result<Self> {
+    fn new(start: usize, lengths: &[usize]) -> Self {
         let longest = lengths[0];
         let tokens = lengths.iter().sum();
         let padding = if tokens == longest * lengths.len() {
             None
         } else {
-            Some(Padding::new(start, longest, lengths, device)?)
+            Some(Padding {
+                start,
+                lengths: lengths.to_vec(),
+                from: OnceCell::new(),
+                to: OnceCell::new(),
+            })
         };
-        Ok(Self {
+        Self {
             start,
             tokens,
             sequences: lengths.len(),
             longest,
             padding,
             shared: Shared::default(),
-        })
+        }
     }
 
     /// The group's part of a table with a row a token, with a row a place.
     pub(super) fn pad(&self, rows: &Tensor) -> Result<Tensor> {
         match &self.padding {
-            Some(padding) => rows.index_select(&padding.from, 0),
+            Some(padding) => rows.index_select(&padding.from(rows.device())?, 0),
             None => rows.narrow(0, self.start, self.tokens),
         }
     }
@@ -163,7 +187,7 @@ impl Group {
     /// The other way around.
     pub(super) fn unpad(&self, places: &Tensor) -> Result<Tensor> {
         match &self.padding {
-            Some(padding) => places.index_select(&padding.to, 0),
+            Some(padding) => places.index_select(&padding.to(places.device())?, 0),
             None => Ok(places.clone()),
         }
     }
@@ -193,21 +217,30 @@ impl Group {
 }
 
 impl Padding {
-    fn new(start: usize, longest: usize, lengths: &[usize], device: &Device) -> Result<Self> {
-        let (mut from, mut to) = (Vec::new(), Vec::new());
-        let mut row = start;
-        for (sequence, length) in lengths.iter().enumerate() {
-            for place in 0..longest {
+    fn longest(&self) -> usize {
+        self.lengths.iter().copied().max().unwrap_or_default()
+    }
+
+    fn from(&self, device: &Device) -> Result<Tensor> {
+        once(&self.from, || {
+            let (mut from, mut row) = (Vec::new(), self.start);
+            for length in &self.lengths {
                 // Padding repeats the last token: any finite numbers do.
-                from.push((row + place.min(length - 1)) as u32);
+                from.extend((0..self.longest()).map(|place| (row + place.min(length - 1)) as u32));
+                row += length;
             }
-            to.extend((0..*length).map(|place| (sequence * longest + place) as u32));
-            row += length;
-        }
-        Ok(Self {
-            from: Tensor::new(from, device)?,
-            to: Tensor::new(to, device)?,
-            lengths: lengths.to_vec(),
+            Tensor::new(from, device)
+        })
+    }
+
+    fn to(&self, device: &Device) -> Result<Tensor> {
+        once(&self.to, || {
+            let longest = self.longest();
+            let places = self.lengths.iter().enumerate();
+            let to = places.flat_map(|(sequence, length)| {
+                (0..*length).map(move |place| (sequence * longest + place) as u32)
+            });
+            Tensor::new(to.collect::<Vec<_>>(), device)
         })
     }
 }

@@ -2,7 +2,7 @@
 
 use candle_core::{Result, Tensor};
 
-use super::attention::{Relative, Rotation};
+use super::attention::{self, Relative, Rotation};
 use super::group::Plan;
 use super::load::{Linear, Norm};
 use super::{Shape, gelu};
@@ -32,6 +32,9 @@ impl Layer {
         shape: &Shape,
         rotation: Option<&Rotation>,
     ) -> Result<Tensor> {
+        if shape.fused {
+            return self.forward_fused(hidden, plan, shape, rotation);
+        }
         let norm = |hidden: &Tensor| match &self.attention_norm {
             Some(norm) => norm.forward(hidden),
             None => Ok(hidden.clone()),
@@ -54,18 +57,21 @@ impl Layer {
     }
 
     fn feed_forward(&self, x: &Tensor, shape: &Shape) -> Result<Tensor> {
-        let inner = self.up.forward(x)?;
-        let inner = match (shape.activation, &self.gate) {
-            (Activation::Gelu, _) => gelu::gelu(&inner)?,
-            (Activation::GeluTanh, _) => inner.gelu()?,
-            (Activation::Relu, _) => inner.relu()?,
-            (Activation::GeGlu, Some(gate)) => (gelu::gelu(&inner)? * gate.forward(x)?)?,
-            (Activation::GeGlu, None) => gelu::geglu(&inner)?,
-        };
-        self.down.forward(&inner)
+        self.down.forward(&self.inner(x, shape)?)
     }
 
-    /// Attention, group by group.
+    /// What stands between the feed-forward's two maps.
+    pub(super) fn inner(&self, x: &Tensor, shape: &Shape) -> Result<Tensor> {
+        let inner = self.up.forward(x)?;
+        match (shape.activation, &self.gate) {
+            (Activation::Gelu, _) => gelu::gelu(&inner),
+            (Activation::GeluTanh, _) => inner.gelu(),
+            (Activation::Relu, _) => inner.relu(),
+            (Activation::GeGlu, Some(gate)) => gelu::gelu(&inner)? * gate.forward(x)?,
+            (Activation::GeGlu, None) => gelu::geglu(&inner),
+        }
+    }
+
     fn attend(
         &self,
         x: &Tensor,
@@ -74,31 +80,8 @@ impl Layer {
         rotation: Option<&Rotation>,
     ) -> Result<Tensor> {
         let qkv = self.qkv.forward(x)?;
-        let mut found = Vec::with_capacity(plan.groups.len());
-        for group in &plan.groups {
-            let rows = group.pad(&qkv)?;
-            let parts = super::attention::Parts::new(&rows, group, shape)?;
-            let window = match rotation {
-                Some(rotation) => rotation.window.filter(|_| self.local),
-                None => None,
-            };
-            let parts = match rotation {
-                Some(rotation) => rotation.turn(parts, self.local)?,
-                None => parts,
-            };
-            let rows = match (&self.relative, window) {
-                (Some(relative), _) => relative.attend(&parts, group, plan, shape)?,
-                (None, Some(window)) if group.longest > window + 1 => {
-                    parts.attend_near(window, group, shape)?
-                }
-                (None, _) => parts.attend_all(group, shape)?,
-            };
-            found.push(group.unpad(&rows)?);
-        }
-        let found = match &found[..] {
-            [one] => one.clone(),
-            many => Tensor::cat(many, 0)?,
-        };
+        let rotation = rotation.map(|rotation| (rotation, self.local));
+        let found = attention::attend(&qkv, rotation, self.relative.as_ref(), plan, shape)?;
         self.attention_out.forward(&found)
     }
 }

@@ -20,32 +20,39 @@ pub(super) struct Loader<'a> {
     /// Whether a gate becomes a map of its own. On a GPU that saves copying half of each row, which costs a launch
     /// and an upload; on the CPU one function does both halves.
     gates_apart: bool,
+    /// Whether layers run with kernels of our own, which read a gate as the second half of a row.
+    fused: bool,
 }
 
 /// A linear map.
 #[derive(Debug)]
 pub(super) struct Linear {
     weight: Tensor,
-    bias: Option<Tensor>,
+    pub(super) bias: Option<Tensor>,
 }
 
 impl Linear {
     /// `x` is a table with a row a token, or a row a sequence.
     pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
-        let y = x.matmul(&self.weight.t()?)?;
+        let y = self.product(x)?;
         match &self.bias {
             Some(bias) => y.broadcast_add(bias),
             None => Ok(y),
         }
+    }
+
+    /// The same without the bias.
+    pub(super) fn product(&self, x: &Tensor) -> Result<Tensor> {
+        x.matmul(&self.weight.t()?)
     }
 }
 
 /// A layer normalisation.
 #[derive(Debug)]
 pub(super) struct Norm {
-    weight: Tensor,
-    bias: Tensor,
-    eps: f32,
+    pub(super) weight: Tensor,
+    pub(super) bias: Tensor,
+    pub(super) eps: f32,
 }
 
 impl Norm {
@@ -61,6 +68,15 @@ impl<'a> Loader<'a> {
             device,
             dtype,
             gates_apart: !device.is_cpu(),
+            fused: false,
+        }
+    }
+
+    pub(super) fn fused(self) -> Self {
+        Self {
+            gates_apart: false,
+            fused: true,
+            ..self
         }
     }
 
@@ -257,6 +273,7 @@ impl Model {
                 order: weights.norm_order,
                 activation: weights.activation,
                 dtype: loader.dtype,
+                fused: loader.fused,
                 max_scores: if loader.device.is_cpu() {
                     MAX_SCORES_CPU
                 } else {
