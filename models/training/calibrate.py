@@ -2,9 +2,9 @@
 
     python calibrate.py --model build/run/guard --encoder build/encoder --data build/guard
 
-writes `calibration.json`. The guard's threshold is the lowest that keeps every group of benign texts at or below its
-target; its operating points are thresholds for a few rates over all benign texts. A PII type's threshold is the one
-with the best F1, high for those that rules find better.
+writes `calibration.json`. The guard's threshold is the lowest that keeps every group of benign texts, as somebody wrote
+them, at or below its target; its operating points are thresholds for a few rates over the same texts. A PII type's
+threshold is the one with the best F1, high for those that rules find better.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from dataset import plain_rows, spread
-from metrics import auc, by_kind, guard_group, span_scores
+from metrics import as_written, auc, by_kind, guard_group, span_scores
 from model import load_trained
 from predict import Runner, softmax
 from spans import decode
@@ -57,7 +57,11 @@ def guard(runner: Runner, rows: list[dict]) -> dict:
     attack = np.array([row["label"] == "jailbreak" for row in rows])
     temperature = best_temperature(worst, attack.astype(int))
     scores = softmax(worst / temperature)[:, 1]
-    benign = [(row, score) for row, score in zip(rows, scores, strict=True) if row["label"] == "benign"]
+    benign = [
+        (row, score)
+        for row, score in zip(rows, scores, strict=True)
+        if row["label"] == "benign" and as_written(row)
+    ]
     groups = {
         name: threshold_for(np.array([s for row, s in benign if guard_group(row) == name]), share)
         for name, share in TARGETS.items()
@@ -71,7 +75,7 @@ def guard(runner: Runner, rows: list[dict]) -> dict:
         "threshold_by_group": groups,
         "recall_at": {str(t): float((scores[attack] >= t).mean()) for t in (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95)},
     }
-    points = operating_points(scores[~attack])
+    points = operating_points(np.array([score for _, score in benign]))
     dev["recall_at_rate"] = {str(rate): float((scores[attack] >= cut).mean()) for rate, cut in points}
     return {"temperature": temperature, "threshold": threshold, "operating_points": points, "dev": dev}
 

@@ -12,6 +12,8 @@ EXAMS = "mmlu-pro"
 LOOK_ALIKES = ("look", "_ok", "mail_dev", "machine", "prompt-forge", "written/", "passage/")
 # Of the texts written by hand, these are no look-alikes.
 PLAIN = ("written/plain", "written/turn")
+# Sources whose texts programs changed: disguised copies (the names of `obfuscate.DISGUISES`), and word salad.
+CHANGED = ("leet", "spaced", "homoglyph", "zero-width", "encoded", "typos", "typos2", "shouting", "salad")
 
 
 def guard_group(row: dict) -> str:
@@ -20,6 +22,12 @@ def guard_group(row: dict) -> str:
     if look:
         return "look-alikes"
     return "ordinary English" if row["lang"] == "en" else "other languages"
+
+
+def as_written(row: dict) -> bool:
+    """Whether somebody wrote a text as it stands. The others teach and test the guard, but no traffic consists of
+    them, so they do not decide how many ordinary texts a threshold stops."""
+    return row["src"].partition("/")[0] not in CHANGED
 
 
 def by_kind(rows: list[dict], right: np.ndarray) -> dict[str, float]:

@@ -36,11 +36,14 @@ class Stage:
 
 # The worst part of a window counts.
 PARTS = ["--parts", "48", "24"]
+LOWER = ["--rate", "2e-4"]
 # An epoch is more than four thousand steps of the guard and a little more than one thousand of the others.
 STAGES: dict[str, list[Stage]] = {
     "guard": [
         Stage([[*PARTS, "--steps", "1500", "--order", order] for order in ("0", "1")]),
-        Stage([[*PARTS, "--steps", "700", "--order", order, "--rate", "2e-4"] for order in ("2", "3")], mined=True),
+        Stage([[*PARTS, *LOWER, "--steps", "700", "--order", order] for order in ("2", "3")], mined=True),
+        Stage([[*PARTS, *LOWER, "--steps", "1500", "--order", order] for order in ("4", "5")]),
+        Stage([[*PARTS, *LOWER, "--steps", "2600", "--order", order] for order in ("6", "7")]),
     ],
     "pii": [Stage([["--steps", "1500"]])],
     "domain": [Stage([[], ["--epochs", "2", "--steps", "1600"]])],

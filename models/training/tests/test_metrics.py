@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from metrics import auc, by_kind, false_sensitive, guard_group, macro_f1, matches, span_scores
+from data.guard.obfuscate import DISGUISES
+from metrics import CHANGED, as_written, auc, by_kind, false_sensitive, guard_group, macro_f1, matches, span_scores
 from thresholds import RATES, operating_points, threshold_for
 
 
@@ -39,6 +40,12 @@ def test_micro_f1_counts_missed_and_invented_spans():
 
 def test_only_sensitive_types_count_as_false_alarms():
     assert false_sensitive([[span(0, 1, "PERSON")], [span(0, 1, "US_SSN")]]) == 0.5
+
+
+def test_copies_that_programs_changed_are_known():
+    assert set(DISGUISES) <= set(CHANGED)
+    assert not any(as_written({"src": f"{name}/written/plain"}) for name in DISGUISES)
+    assert all(as_written({"src": source}) for source in ("slabs", "buried/slabs", "stranger/plain"))
 
 
 def test_a_threshold_keeps_its_share():
