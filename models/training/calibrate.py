@@ -58,9 +58,7 @@ def guard(runner: Runner, rows: list[dict]) -> dict:
     temperature = best_temperature(worst, attack.astype(int))
     scores = softmax(worst / temperature)[:, 1]
     benign = [
-        (row, score)
-        for row, score in zip(rows, scores, strict=True)
-        if row["label"] == "benign" and as_written(row)
+        (row, score) for row, score in zip(rows, scores, strict=True) if row["label"] == "benign" and as_written(row)
     ]
     groups = {
         name: threshold_for(np.array([s for row, s in benign if guard_group(row) == name]), share)
