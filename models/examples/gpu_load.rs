@@ -7,7 +7,8 @@
 //! ```
 //! Options: `--place cuda|cpu|native` (candle on the GPU, candle on the CPU, our kernels), `--precision bf16|f32|int8|w8a8`,
 //! `--shape modernbert-base|tiny`, `--clients 1,8,32,128`, `--tokens 64,512`, `--seconds 10`, `--shared` (three heads on
-//! one trunk instead of three models), `--plain` (candle's own kernels only), `--json` (a line a row, for `models/benches/gpu_load.py`).
+//! one trunk instead of three models), `--plain` (candle's own kernels only), `--json` (a line a row, for
+//! `models/benches/gpu_load.py`).
 //!
 //! Weights are random, texts differ from each other, nothing is remembered. The first tenth of the time does not count.
 

@@ -1,7 +1,7 @@
 //! How far an encoder is from transformers, and how fast: for checkpoints that `parity/make.py` made.
 //!
-//! `parity DIRECTORY [cuda] [bf16|f16] [plain] [runs=N]` prints the worst difference of any number, alone and packed, and the
-//! least time of a forward for each sequence alone and for all together.
+//! `parity DIRECTORY [cuda] [bf16|f16] [plain] [runs=N]` prints the worst difference of any number, alone and packed, and
+//! the least time of a forward for each sequence alone and for all together. `plain`: candle's own kernels only.
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -19,31 +19,26 @@ use crate::encoder::{Encoder, Packed};
 type Launch =
     unsafe extern "C" fn(*const c_char, c_uint, c_uint, c_uint, *mut *mut c_void) -> c_int;
 
-/// The compiled kernels; none without a C++ compiler.
-fn library() -> Option<&'static Library> {
-    static LIBRARY: OnceLock<Option<Library>> = OnceLock::new();
-    LIBRARY
-        .get_or_init(|| {
-            let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("cuda/kernels/on_host.cpp");
-            let into = tempfile::tempdir().unwrap();
-            let into = into.path().join("kernels.so");
-            let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".into());
-            let output = Command::new(&compiler)
-                .args(["-std=c++17", "-O2", "-w", "-shared", "-fPIC"])
-                .arg(&sources)
-                .arg("-o")
-                .arg(&into)
-                .output();
-            let Ok(output) = output else {
-                eprintln!("SKIPPED: there is no C++ compiler `{compiler}`");
-                return None;
-            };
-            let said = String::from_utf8_lossy(&output.stderr);
-            assert!(output.status.success(), "{said}");
-            // SAFETY: the library has no initialisers beyond those of the C++ library.
-            Some(unsafe { Library::new(&into) }.unwrap())
-        })
-        .as_ref()
+/// The compiled kernels.
+fn library() -> &'static Library {
+    static LIBRARY: OnceLock<Library> = OnceLock::new();
+    LIBRARY.get_or_init(|| {
+        let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("cuda/kernels/on_host.cpp");
+        let into = tempfile::tempdir().unwrap();
+        let into = into.path().join("kernels.so");
+        let compiler = std::env::var("CXX").unwrap_or_else(|_| "c++".into());
+        let output = Command::new(&compiler)
+            .args(["-std=c++17", "-O2", "-w", "-shared", "-fPIC"])
+            .arg(&sources)
+            .arg("-o")
+            .arg(&into)
+            .output()
+            .unwrap_or_else(|error| panic!("this test wants the C++ compiler {compiler}: {error}"));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{said}");
+        // SAFETY: the library has no initialisers beyond those of the C++ library.
+        unsafe { Library::new(&into) }.unwrap()
+    })
 }
 
 /// Runs a kernel on the processor; pointers first, then numbers of 32 bits, as in `cuda_fwd`.
@@ -60,7 +55,7 @@ pub(super) fn launch(
     let scalars = scalars.iter().map(|x| std::ptr::from_ref(x) as *mut c_void);
     let mut parameters: Vec<_> = pointers.chain(scalars).collect();
     let name = CString::new(kernel).unwrap();
-    let library = library().unwrap();
+    let library = library();
     // SAFETY: the symbol has this type in on_host.cpp, and the parameters are those of the kernel: addresses of tables
     // that outlive the call, and numbers.
     let status = unsafe {
@@ -102,9 +97,6 @@ const MODELS: [&str; 6] = [
 
 #[test]
 fn kernels_compute_what_candle_does() {
-    if library().is_none() {
-        return;
-    }
     for name in MODELS {
         for width in [16, 32] {
             let weights = weights(name, width);
@@ -116,9 +108,6 @@ fn kernels_compute_what_candle_does() {
 /// The width of real models' heads, which no fixture's table is wide enough for.
 #[test]
 fn heads_of_64_are_computed() {
-    if library().is_none() {
-        return;
-    }
     for name in ["bert-token", "modernbert-token"] {
         let mut weights = weights(name, 32);
         let mut model = fused(&weights);
@@ -133,9 +122,6 @@ fn heads_of_64_are_computed() {
 /// Layers are put together from the kernels as they are without.
 #[test]
 fn fused_layers_give_what_others_do() {
-    if library().is_none() {
-        return;
-    }
     let mut batch = Packed::default();
     for length in [70_u32, 3, 40, 1] {
         batch.push(&(0..length).map(|id| id % 50 + 5).collect::<Vec<_>>());
