@@ -288,7 +288,6 @@ fn head_settings(entry: &HeadEntry, max_tokens: usize) -> Result<HeadSettings, R
     })
 }
 
-/// A file's name, if the manifest lists it: only then was it verified.
 /// The name of a file that is as the manifest says. What is not read, as a member's files are not, is not looked at.
 fn checked(dir: &Path, manifest: &Manifest, name: &str) -> Result<String, ReadError> {
     let entry = manifest.files.get(name);
