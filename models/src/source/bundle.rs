@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::checkpoint::{Examined, Part};
 use super::error::SourceError;
-use super::files::{self, Checksum};
+use super::files::{self, Checksum, ModelFile};
 
 /// The file that makes a directory a bundle.
 pub(super) const MANIFEST: &str = "manifest.json";
@@ -119,6 +120,24 @@ pub(super) fn read(dir: &Path) -> Result<Manifest, SourceError> {
         manifest.heads.push(head.ok_or_else(missing)?);
     }
     Ok(manifest)
+}
+
+/// The hash of what the manifest in `dir` says besides its files' hashes, its members and its revision, which are
+/// hashed from the files themselves.
+pub(super) fn settings(dir: &Path) -> Result<ModelFile, SourceError> {
+    let path = dir.join(MANIFEST);
+    let text = std::fs::read(&path).map_err(SourceError::io(&path))?;
+    let damaged = |error| SourceError::damaged(&path, error);
+    let mut manifest: BTreeMap<String, Value> = serde_json::from_slice(&text).map_err(damaged)?;
+    for name in ["files", "members", "revision"] {
+        manifest.remove(name);
+    }
+    let rest = serde_json::to_vec(&manifest).map_err(damaged)?;
+    Ok(ModelFile {
+        name: MANIFEST.to_owned(),
+        sha256: files::sha256(&rest),
+        bytes: 0,
+    })
 }
 
 fn read_one(dir: &Path) -> Result<Manifest, SourceError> {

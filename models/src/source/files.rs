@@ -159,6 +159,11 @@ pub(super) fn hex(bytes: &[u8]) -> String {
         })
 }
 
+/// The SHA-256 of bytes at hand.
+pub(super) fn sha256(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
 /// One hash of many files: it changes when any of them does.
 pub(super) fn content_hash(files: &[ModelFile]) -> String {
     let mut sorted: Vec<&ModelFile> = files.iter().collect();

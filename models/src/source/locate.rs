@@ -43,6 +43,10 @@ pub struct Located {
     /// One hash of all files: two models are the same exactly when theirs are equal, so that a reload can tell
     /// whether weights changed even where the reference did not.
     pub content: String,
+    /// The same hash without the members, so that a new one changes nothing for the others: what was measured with
+    /// this model holds on, and what was remembered of its answers.
+    #[serde(skip)]
+    own: String,
     /// What the model is made of, by name.
     pub files: Vec<ModelFile>,
 }
@@ -63,22 +67,31 @@ impl Located {
         }
     }
 
-    /// The model that has a head: this one, or a member of this bundle.
+    /// The model that has a head: this one without its members, or one of them.
     #[must_use]
     pub fn of_head(&self, head: &str) -> Self {
         match self.members.get(head) {
             Some(folder) => self.member(folder),
-            None => self.clone(),
+            None => self.alone(),
         }
     }
 
-    /// This model, and each of its members.
+    /// This model without its members, and each of them.
     #[must_use]
     pub fn each(&self) -> Vec<Self> {
-        let mut all = vec![self.clone()];
+        let mut all = vec![self.alone()];
         let folders: BTreeSet<&String> = self.members.values().collect();
         all.extend(folders.into_iter().map(|folder| self.member(folder)));
         all
+    }
+
+    fn alone(&self) -> Self {
+        Self {
+            members: BTreeMap::new(),
+            content: self.own.clone(),
+            files: without(&self.files, &self.members),
+            ..self.clone()
+        }
     }
 
     fn member(&self, folder: &str) -> Self {
@@ -90,6 +103,7 @@ impl Located {
             })
         };
         let files: Vec<ModelFile> = self.files.iter().filter_map(below).collect();
+        let content = files::content_hash(&files);
         Self {
             source: self.source.clone(),
             dir: self.dir.join(folder),
@@ -97,10 +111,21 @@ impl Located {
             member: Some(folder.to_owned()),
             members: BTreeMap::new(),
             revision: self.revision.clone(),
-            content: files::content_hash(&files),
+            own: content.clone(),
+            content,
             files,
         }
     }
+}
+
+/// The files that lie in no member's directory.
+fn without(files: &[ModelFile], members: &BTreeMap<String, String>) -> Vec<ModelFile> {
+    let below = |name: &str, folder: &str| {
+        let rest = name.strip_prefix(folder);
+        rest.is_some_and(|rest| rest.starts_with('/'))
+    };
+    let own = |file: &&ModelFile| !members.values().any(|folder| below(&file.name, folder));
+    files.iter().filter(own).cloned().collect()
 }
 
 /// Finds a model's files on this machine and checks that they are whole. The network is never asked.
@@ -123,17 +148,17 @@ fn locate_in(source: &Source, options: &HubOptions) -> Result<Located, SourceErr
     for part in &place.parts {
         files.push(place.hash(part)?);
     }
-    let mut content = files.clone();
-    if place.layout == Layout::Bundle {
-        // Thresholds and windows stand in it.
-        let path = place.dir.join(bundle::MANIFEST);
-        content.push(ModelFile {
-            name: bundle::MANIFEST.to_owned(),
-            sha256: files::hash(&path)?.sha256,
-            bytes: 0,
-        });
-    }
-    let content = files::content_hash(&content);
+    // Of a bundle's manifest: thresholds and windows stand in it.
+    let settings = match place.layout {
+        Layout::Bundle => Some(bundle::settings(&place.dir)?),
+        Layout::Checkpoint => None,
+    };
+    let hash = |files: &[ModelFile]| {
+        let all: Vec<ModelFile> = files.iter().chain(&settings).cloned().collect();
+        files::content_hash(&all)
+    };
+    let content = hash(&files);
+    let own = hash(&without(&files, &place.members));
     let revision = match &place.revision {
         Some(revision) => revision.clone(),
         None => content[..12].to_owned(),
@@ -146,6 +171,7 @@ fn locate_in(source: &Source, options: &HubOptions) -> Result<Located, SourceErr
         members: place.members,
         revision,
         content,
+        own,
         files,
     })
 }

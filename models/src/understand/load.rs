@@ -30,12 +30,26 @@ pub struct LoadedModel {
     pub questions: Vec<&'static str>,
     /// Where it comes from, as configured.
     pub source: Source,
+    /// The part of a bundle that it is, where that stands on an encoder of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub member: Option<String>,
     /// Which state of it.
     pub revision: String,
     /// One hash of its files.
     pub content: String,
     /// How it runs: `native int8 avx2`, `candle cpu f32`, ...
     pub backend: String,
+}
+
+impl LoadedModel {
+    /// What it is called: the source, and behind a slash the bundle's part.
+    #[must_use]
+    pub fn name(&self) -> String {
+        match &self.member {
+            Some(member) => format!("{}/{member}", self.source),
+            None => self.source.to_string(),
+        }
+    }
 }
 
 impl Understanding {
@@ -233,6 +247,7 @@ impl Loader<'_> {
             loaded: LoadedModel {
                 questions: Vec::new(),
                 source: source.clone(),
+                member: located.member.clone(),
                 revision: located.revision.clone(),
                 content: located.content.clone(),
                 backend,

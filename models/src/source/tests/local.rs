@@ -1,7 +1,11 @@
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
+
 use crate::source::bundle::default_places;
-use crate::source::testing::{WEIGHTS, bundle, bundle_with_member, checkpoint, safetensors};
+use crate::source::testing::{
+    WEIGHTS, bundle, bundle_with_member, checkpoint, safetensors, sha256,
+};
 use crate::source::{HubOptions, Layout, Source, find_bundle, locate, verify};
 
 fn options(bundle: &Path) -> HubOptions {
@@ -54,7 +58,10 @@ fn a_head_may_stand_on_an_encoder_of_its_own() {
     bundle_with_member(dir.path());
     let whole = locate(&source("bundle:guard"), &options(dir.path())).unwrap();
     assert_eq!(whole.files.len(), 5);
-    assert_eq!(whole.of_head("domain"), whole);
+    let rest = whole.of_head("domain");
+    let names: Vec<&str> = rest.files.iter().map(|file| file.name.as_str()).collect();
+    assert_eq!(names, ["shared.safetensors", "tokenizer.json"]);
+    assert_ne!(rest.content, whole.content);
     let own = whole.of_head("guard");
     assert_eq!(own.dir, dir.path().join("own"));
     assert_eq!(
@@ -66,7 +73,7 @@ fn a_head_may_stand_on_an_encoder_of_its_own() {
         ("bundle:guard/own".to_owned(), "bundle:guard".to_owned())
     );
     assert_ne!(own.content, whole.content);
-    assert_eq!(whole.each(), [whole.clone(), own.clone()]);
+    assert_eq!(whole.each(), [rest, own.clone()]);
     // What is there and not as the manifest says is refused.
     let manifest = dir.path().join("own/manifest.json");
     let text = std::fs::read_to_string(&manifest)
@@ -78,6 +85,42 @@ fn a_head_may_stand_on_an_encoder_of_its_own() {
         refused.to_string().contains("own/manifest.json: "),
         "{refused}"
     );
+}
+
+/// What was measured with the others, and vectors that a cache keeps, outlive a new guard.
+#[test]
+fn a_new_member_changes_nothing_for_the_others() {
+    let dir = tempfile::tempdir().unwrap();
+    bundle_with_member(dir.path());
+    let contents = || {
+        let found = locate(&source("bundle"), &options(dir.path())).unwrap();
+        ["domain", "guard", ""].map(|head| match head {
+            "" => found.content.clone(),
+            head => found.of_head(head).content,
+        })
+    };
+    let edit = |pointer: &str, with: &str| {
+        let path = dir.path().join("manifest.json");
+        let text = std::fs::read(&path).unwrap();
+        let mut manifest: Value = serde_json::from_slice(&text).unwrap();
+        *manifest.pointer_mut(pointer).unwrap() = with.into();
+        std::fs::write(path, manifest.to_string()).unwrap();
+    };
+    let before = contents();
+    let weights = safetensors(&[4, 5, 6]);
+    std::fs::write(dir.path().join("own/shared.safetensors"), &weights).unwrap();
+    edit("/files/own~1shared.safetensors/sha256", &sha256(&weights));
+    edit("/revision", "cafefeedface");
+    let guard = contents();
+    assert_eq!(guard[0], before[0]);
+    assert_ne!(guard[1], before[1]);
+    assert_ne!(guard[2], before[2]);
+    // The manifest's own settings are part of the model that they are for.
+    edit("/heads/0/labels/1", "maths");
+    let settings = contents();
+    assert_ne!(settings[0], guard[0]);
+    assert_eq!(settings[1], guard[1]);
+    assert_ne!(settings[2], guard[2]);
 }
 
 #[test]

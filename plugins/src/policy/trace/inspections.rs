@@ -132,7 +132,7 @@ impl Trace {
             self.models
                 .extend(model.questions.iter().map(|&question| ModelTrace {
                     question,
-                    model: model.source.to_string(),
+                    model: model.name(),
                     revision: model.revision.clone(),
                     backend: model.backend.clone(),
                 }));
