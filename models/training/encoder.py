@@ -6,6 +6,7 @@ A segment's tensors are named `layer.N.attention.self.query.weight` and so on, N
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import jax
@@ -16,6 +17,7 @@ from safetensors.numpy import load_file
 from quantize import dequantize
 
 Tensors = dict[str, np.ndarray]
+Watch = Callable[[str, jax.Array], None]
 HEADS = 12
 EPS = 1e-12
 MASKED = -1e9
@@ -55,7 +57,9 @@ def layer_count(segment: Tensors) -> int:
     return len({name.split(".")[1] for name in segment if name.startswith("layer.")})
 
 
-def _linear(x, p, name: str):
+def _linear(x, p, name: str, watch: Watch | None = None):
+    if watch is not None:
+        watch(name, x)
     return x @ p[f"{name}.weight"].T + p[f"{name}.bias"]
 
 
@@ -73,27 +77,28 @@ def embed(p, ids):
     return _norm(x, p, "embeddings.LayerNorm")
 
 
-def _attention(p, name: str, x, mask):
+def _attention(p, name: str, x, mask, watch: Watch | None):
     batch, tokens, hidden = x.shape
     flat = x.reshape(-1, hidden)
     q, k, v = (
-        _linear(flat, p, f"{name}.attention.self.{part}").reshape(batch, tokens, HEADS, -1)
+        _linear(flat, p, f"{name}.attention.self.{part}", watch).reshape(batch, tokens, HEADS, -1)
         for part in ("query", "key", "value")
     )
     scores = jnp.einsum("bnhd,bmhd->bhnm", q, k) / np.sqrt(hidden // HEADS).astype(np.float32)
     scores = jnp.where(mask[:, None, None, :], scores, MASKED)
     found = jnp.einsum("bhnm,bmhd->bnhd", jax.nn.softmax(scores, axis=-1), v)
-    return _linear(found.reshape(-1, hidden), p, f"{name}.attention.output.dense").reshape(x.shape)
+    return _linear(found.reshape(-1, hidden), p, f"{name}.attention.output.dense", watch).reshape(x.shape)
 
 
-def run_layers(p, x, mask):
-    """All layers of a segment. `mask` is true where there is a token."""
+def run_layers(p, x, mask, watch: Watch | None = None):
+    """All layers of a segment. `mask` is true where there is a token; `watch`, outside of `jit` only, gets the name of
+    each linear map with its input, `[batch * tokens, in]`."""
     for number in range(layer_count(p)):
         name = f"layer.{number}"
-        x = _norm(x + _attention(p, name, x, mask), p, f"{name}.attention.output.LayerNorm")
+        x = _norm(x + _attention(p, name, x, mask, watch), p, f"{name}.attention.output.LayerNorm")
         flat = x.reshape(-1, x.shape[-1])
-        inner = jax.nn.gelu(_linear(flat, p, f"{name}.intermediate.dense"), approximate=False)
-        out = _linear(inner, p, f"{name}.output.dense").reshape(x.shape)
+        inner = jax.nn.gelu(_linear(flat, p, f"{name}.intermediate.dense", watch), approximate=False)
+        out = _linear(inner, p, f"{name}.output.dense", watch).reshape(x.shape)
         x = _norm(x + out, p, f"{name}.output.LayerNorm")
     return x
 

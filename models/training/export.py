@@ -89,9 +89,22 @@ def head(spec: Spec, directory: Path) -> dict:
 def write_branch(directory: Path, out: Path) -> tuple[dict, dict]:
     """Writes a trained branch with its head; returns the segment's and the head's entries."""
     spec = load_spec(directory)
-    pack = halve if stored_as(directory) == "f16" else quantize
-    save_file(pack(load_file(directory / "model.safetensors")), out / f"{spec.head}.safetensors")
+    target = out / f"{spec.head}.safetensors"
+    if stored_as(directory) == "f16":
+        save_file(halve(load_file(directory / "model.safetensors")), target)
+    else:
+        shutil.copy(directory / "model.int8.safetensors", target)
     return segment(spec.head, "shared" if spec.shared else None, spec.layers), head(spec, directory)
+
+
+def read_manifest(bundle: Path | None) -> dict:
+    """What a bundle's manifest says; nothing where none is kept."""
+    return json.loads((bundle / "manifest.json").read_text(encoding="utf-8")) if bundle else {}
+
+
+def branch(directory: Path | None, kept: Path | None, manifest: dict, task: str, out: Path) -> tuple[dict, dict]:
+    """A branch as it was trained, or else that of the kept bundle; returns the segment's and the head's entries."""
+    return write_branch(directory, out) if directory else kept_branch(kept, manifest, task, out)
 
 
 def kept_branch(kept: Path | None, manifest: dict, task: str, out: Path) -> tuple[dict, dict]:
@@ -99,8 +112,10 @@ def kept_branch(kept: Path | None, manifest: dict, task: str, out: Path) -> tupl
     if kept is None:
         raise SystemExit(f"--{task} is missing, and --keep names no bundle that has it")
     name = SPECS[task].head
-    entries = (next(entry for entry in manifest[part] if entry["name"] == name) for part in ("segments", "heads"))
-    of_segment, of_head = entries
+    found = [next((entry for entry in manifest[part] if entry["name"] == name), None) for part in ("segments", "heads")]
+    of_segment, of_head = found
+    if of_segment is None or of_head is None:
+        raise SystemExit(f"--{task} is missing, and {kept} has no head {name}")
     source, target = kept / of_segment["file"], out / of_segment["file"]
     if sha256(source) != manifest["files"][of_segment["file"]]["sha256"]:
         raise SystemExit(f"{source}: its hash is not the manifest's")
@@ -151,22 +166,26 @@ def write_member(trunk: Trunk, encoder: Path | None, tasks: list[str], args: arg
         return
     if encoder is None:
         raise SystemExit(f"--{trunk.folder} is missing, on which --{tasks[0]} stands")
+    kept = args.keep / trunk.folder if args.keep else None
+    before = read_manifest(kept)
     config, segments = write_trunk(encoder, trunk, out)
-    made = [write_branch(getattr(args, task), out) for task in tasks]
+    made = [branch(getattr(args, task), kept, before, task, out) for task in tasks]
     write_manifest(out, config, [*segments, *(s for s, _ in made)], [h for _, h in made], {})
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--encoder", type=Path, required=True)
-    parser.add_argument("--multilingual", type=Path, help="the guard's encoder, if the guard is given")
+    parser.add_argument(
+        "--multilingual", type=Path, help="the encoder of the guard and the domain, if one of them is given"
+    )
     for task in SPECS:
         parser.add_argument(f"--{task}", type=Path, help="where it was trained")
     parser.add_argument("--keep", type=Path, metavar="BUNDLE", help="holds the branches that are not given")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
-    before = json.loads((args.keep / "manifest.json").read_text(encoding="utf-8")) if args.keep else {}
+    before = read_manifest(args.keep)
 
     main_trunk, other = TRUNKS["minilm"], TRUNKS["e5"]
     elsewhere = [task for task, spec in SPECS.items() if spec.on == other]
@@ -175,10 +194,7 @@ def main() -> None:
     made = [write_embedder(args.encoder, main_trunk, args.out)]
     for task in SPECS:
         if task not in elsewhere:
-            directory = getattr(args, task)
-            made.append(
-                write_branch(directory, args.out) if directory else kept_branch(args.keep, before, task, args.out)
-            )
+            made.append(branch(getattr(args, task), args.keep, before, task, args.out))
     members = {SPECS[task].head: Path(other.folder) for task in elsewhere}
     manifest = write_manifest(args.out, config, [*segments, *(s for s, _ in made)], [h for _, h in made], members)
     total = sum(entry["bytes"] for entry in manifest["files"].values())

@@ -2,8 +2,9 @@
 
     python quantize.py --model build/run/guard --encoder build/encoder --data build/guard
 
-writes `model.int8.safetensors` beside `model.safetensors` and checks on the development set that both give the same
-label (to every token for a token classifier) in at least 99.5 % of cases. Where they do not, `export.py` stores f16.
+writes `model.int8.safetensors` beside `model.safetensors`, rounded by what training texts give (`rounding.py`), and
+checks on the development set that both give the same label (to every token for a token classifier) in at least
+99.5 % of cases. Where they do not, `export.py` stores f16.
 """
 
 from __future__ import annotations
@@ -23,10 +24,15 @@ LEAST_AGREEMENT = 0.995
 BLOCK = 32
 
 
+def scales(matrix: np.ndarray) -> np.ndarray:
+    """A row's largest value is 127 steps."""
+    peak = np.abs(matrix).max(axis=1)
+    return np.where(peak > 0, peak / 127.0, 1.0).astype(np.float32)
+
+
 def quantize_rows(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Int8 values and a scale a row: `value = int8 * scale`."""
-    peak = np.abs(matrix).max(axis=1)
-    scale = np.where(peak > 0, peak / 127.0, 1.0).astype(np.float32)
+    scale = scales(matrix)
     values = np.clip(np.rint(matrix / scale[:, None]), -127, 127).astype(np.int8)
     return values, scale
 
@@ -81,15 +87,16 @@ def round_trip(tensors: Tensors) -> Tensors:
 def main() -> None:
     from model import load_trained
     from predict import agreement
+    from rounding import rounded
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--encoder", type=Path, required=True)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--rows", type=int, default=1000, help="texts to compare on, evenly spread")
+    parser.add_argument("--rows", type=int, default=1000, help="texts to round by and to compare on, evenly spread")
     args = parser.parse_args()
     exact = load_trained(args.model, args.encoder)
-    packed = quantize(exact.tensors)
+    packed = rounded(exact, args.encoder, args.data / "train.jsonl", args.rows)
     save_file(packed, args.model / "model.int8.safetensors")
     served = load_trained(args.model, args.encoder, "model.int8.safetensors")
     share = agreement(exact, served, args.encoder, args.data / "dev.jsonl", args.rows)
