@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from spec import SENSITIVE
 
 EXAMS = "mmlu-pro"
+FOREIGN = re.compile(r"/[a-z]{2}$")
 LOOK_ALIKES = ("look", "_ok", "mail_dev", "machine", "prompt-forge", "written/", "passage/")
 # Of the texts written by hand, these are no look-alikes.
 PLAIN = ("written/plain", "written/turn")
@@ -31,9 +33,12 @@ def as_written(row: dict) -> bool:
 
 
 def by_kind(rows: list[dict], right: np.ndarray) -> dict[str, float]:
-    """The share of right answers, exam questions and chat-style prompts apart; a kind that is not there is left out."""
+    """The share of right answers in exam questions and in chat-style prompts, and in those of the latter that are not
+    English (their source ends in the language); a kind that is not there is left out."""
     exam = np.array([row["src"].startswith(EXAMS) for row in rows])
-    return {name: float(right[mask].mean()) for name, mask in (("exam", exam), ("chat", ~exam)) if mask.any()}
+    foreign = np.array([FOREIGN.search(row["src"]) is not None for row in rows])
+    kinds = (("exam", exam), ("chat", ~exam), ("foreign", foreign))
+    return {name: float(right[mask].mean()) for name, mask in kinds if mask.any()}
 
 
 def auc(scores: np.ndarray, positive: np.ndarray) -> float:

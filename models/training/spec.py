@@ -78,7 +78,7 @@ class Spec:
 
 
 SPECS = {
-    "domain": Spec("domain", "domain", SUBJECTS, per_token=False, shared=True, window=128, overlap=32),
+    "domain": Spec("domain", "domain", SUBJECTS, per_token=False, shared=True, window=128, overlap=32, trunk="e5"),
     "guard": Spec(
         "guard", "jailbreak", ("benign", "jailbreak"), per_token=False, shared=True, window=128, overlap=32, trunk="e5"
     ),

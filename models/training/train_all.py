@@ -44,9 +44,13 @@ STAGES: dict[str, list[Stage]] = {
         Stage([[*PARTS, *LOWER, "--steps", "700", "--order", order] for order in ("2", "3")], mined=True),
         Stage([[*PARTS, *LOWER, "--steps", "1500", "--order", order] for order in ("4", "5")]),
         Stage([[*PARTS, *LOWER, "--steps", "2600", "--order", order] for order in ("6", "7")]),
+        Stage([[*PARTS, *LOWER, "--steps", "2600", "--order", order] for order in ("8", "9")]),
     ],
     "pii": [Stage([["--steps", "1500"]])],
-    "domain": [Stage([[], ["--epochs", "2", "--steps", "1600"]])],
+    "domain": [
+        Stage([["--steps", "1124", "--order", order] for order in ("0", "1")]),
+        Stage([["--epochs", "2", "--steps", "1800", "--order", order] for order in ("2", "3")]),
+    ],
 }
 
 

@@ -9,11 +9,13 @@ from pathlib import Path
 
 RUN = 10
 READ = {".jsonl", ".json", ".txt", ".csv", ".tsv", ".yaml", ".yml", ".prompt"}
-WORD = re.compile(r"[a-z0-9]+")
+# Scripts written without spaces: one character counts as one word there.
+_APART = "\u3040-\u30ff\u3400-\u9fff"
+WORD = re.compile(rf"[{_APART}]|[^\W_{_APART}]+")
 
 
 def runs(text: str) -> Iterator[str]:
-    """All runs of ten words (lower-case letters and digits) of a text."""
+    """All runs of ten words (lower-case letters and digits; single characters of Chinese and Japanese) of a text."""
     words = WORD.findall(text.lower())
     for i in range(len(words) - RUN + 1):
         yield " ".join(words[i : i + RUN])

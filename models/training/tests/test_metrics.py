@@ -25,6 +25,9 @@ def test_kinds_are_counted_apart():
     rows = [{"src": "mmlu-pro/variant"}, {"src": "topic"}, {"src": "prompt"}]
     assert by_kind(rows, np.array([True, True, False])) == {"exam": 1.0, "chat": 0.5}
     assert by_kind(rows[1:], np.array([True, True])) == {"chat": 1.0}
+    rows += [{"src": "fresh/ja"}, {"src": "fresh/de"}, {"src": "prompt/two"}]
+    found = by_kind(rows, np.array([True, True, False, True, False, True]))
+    assert found == {"exam": 1.0, "chat": 0.6, "foreign": 0.5}
 
 
 def test_spans_match_by_more_than_half():

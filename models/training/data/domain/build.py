@@ -113,9 +113,15 @@ def by_hand(rng: random.Random, labels: set[str]) -> dict[str, list[dict]]:
             raise ValueError(f"written/{label}.txt: no such subject")
         src = "written" if lang == "en" else f"written/{lang}"
         dev = written.is_dev(text)
-        texts = [text] if dev else [text, frames.rough(rng, text), frames.rough(rng, text)]
+        texts = [text] if dev else [text, *(frames.rough(rng, text, lang == "en") for _ in range(2))]
         out["dev" if dev else "train"] += [row(t, label, src) for t in texts]
     return out
+
+
+def by_others(path: Path, src: str, labels: set[str]) -> list[dict]:
+    """The prompts of a file by people who wrote none for training."""
+    found = written.by_subject(path, labels)
+    return [row(text, label, src if lang == "en" else f"{src}/{lang}") for label, lang, text in found]
 
 
 def unique(rows: list[dict], taken: set[str]) -> list[dict]:
@@ -161,7 +167,8 @@ def main() -> None:
     for subject in everything:
         for which, rows in (("test", test), ("dev", dev), ("train", train)):
             rows += chat(rng, subject, names[subject.label], which)
-    fresh = [row(p, label, "fresh") for label, _, p in written.by_subject(HERE / "test" / "fresh.txt", set(by_label))]
+    fresh = by_others(HERE / "test" / "fresh.txt", "fresh", set(by_label))
+    dev += by_others(HERE / "dev" / "stranger.txt", "stranger", set(by_label))
     hand = by_hand(random.Random(SEED + 1), set(by_label))
     hand["dev"], with_test = ngrams.apart(hand["dev"], (r["text"] for r in test))
     hand["train"], with_dev = ngrams.apart(hand["train"], (r["text"] for r in test + dev + hand["dev"]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import unicodedata
 
 FRAMES = [
     "What is {t}?",
@@ -180,8 +181,9 @@ def typo(rng: random.Random, text: str, rate: float = 0.03) -> str:
     return "".join(out)
 
 
-def rough(rng: random.Random, text: str) -> str:
-    """The text as people type it: other case, no punctuation, typos, a greeting before or a request after it."""
+def rough(rng: random.Random, text: str, english: bool = True) -> str:
+    """The text as people type it: other case, no punctuation, typos; an English one with a greeting before or a request
+    after it."""
     kind = rng.random()
     if kind < 0.12:
         text = text.lower()
@@ -190,9 +192,11 @@ def rough(rng: random.Random, text: str) -> str:
     elif kind < 0.24:
         text = text.lower().rstrip("?.!")
     elif kind < 0.30:
-        text = "".join(c for c in text if c.isalnum() or c.isspace())
+        text = "".join(c for c in text if c.isalnum() or c.isspace() or unicodedata.category(c)[0] == "M")
     elif kind < 0.38:
         text = typo(rng, text)
+    if not english:
+        return text
     if rng.random() < 0.18:
         text = rng.choice(PREFIXES) + text
     if rng.random() < 0.12:
