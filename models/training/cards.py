@@ -174,7 +174,7 @@ def guard_card(run: Path, scores: dict) -> str:
             + table(("benign texts flagged, at most", "threshold", "recall"), points)
         )
     gaps = (
-        "## Known gaps\n\n- Other languages' attacks in training come from templates and, a language, 70 to 230 "
+        "## Known gaps\n\n- Other languages' attacks in training come from templates and, a language, 80 to 280 "
         "handwritten texts. Of languages that training has no attacks in, only Swedish ones were tested.\n- Benign "
         "orders that speak of rules, roles and instructions are the most frequent false positives.\n- What was benign "
         "alone can look worse at the edge of a window.\n- A model of this size is one layer of a defence, not the "
