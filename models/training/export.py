@@ -149,8 +149,18 @@ def write_manifest(out: Path, config: dict, segments: list[dict], heads: list[di
     if members:
         manifest["members"] = {head: str(folder) for head, folder in members.items()}
     manifest["revision"] = revision(manifest)
+    tidy(out, names)
     (out / "manifest.json").write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
     return manifest
+
+
+def tidy(out: Path, names: list[str]) -> None:
+    """Takes away the weights of an earlier bundle that this one has not, and lets everybody read the others."""
+    for file in out.glob("*.safetensors"):
+        if file.name in names:
+            file.chmod(0o644)
+        else:
+            file.unlink()
 
 
 def write_member(trunk: Trunk, encoder: Path | None, tasks: list[str], args: argparse.Namespace) -> None:

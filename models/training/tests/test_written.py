@@ -11,6 +11,7 @@ from dataset import parts
 DATA = Path(__file__).parent.parent / "data"
 sys.path[1:1] = [str(DATA), str(DATA / "domain"), str(DATA / "pii")]
 
+import frames  # noqa: E402
 import marks  # noqa: E402
 import ngrams  # noqa: E402
 import written as prompts  # noqa: E402
@@ -54,6 +55,23 @@ def test_a_folder_is_read_by_the_names_of_its_files(tmp_path):
     assert prompts.folder(tmp_path) == [
         ("computer science", "en", "why is my loop slow"), ("computer science", "es", "¿Qué es un bucle?"),
     ]  # fmt: skip
+
+
+def test_texts_of_all_scripts_are_told_apart():
+    rows = [{"text": text, "src": "written"} for text in ("光合作用暗反应对比表", "Почему небо синее?", "なぜ空は青い")]
+    held = ["为什么大熊猫明明是食肉目却只吃竹子", "почему небо СИНЕЕ", "हम तारे क्यों देखते हैं"]
+    kept, dropped = ngrams.apart(rows, held)
+    assert [row["text"] for row in kept] == ["光合作用暗反应对比表", "なぜ空は青い"]
+    assert dropped == {"written": 1}
+    # A run of ten characters, in the middle of others.
+    shared = [{"text": "老师问我们大熊猫明明是食肉目却只吃什么", "src": "written"}]
+    assert ngrams.apart(shared, held)[0] == []
+
+
+def test_only_english_prompts_get_english_greetings():
+    random_of = random.Random(1)
+    assert all(len(frames.rough(random_of, "कमल क्या है", english=False)) <= 11 for _ in range(200))
+    assert max(len(frames.rough(random_of, "what is a lotus")) for _ in range(200)) > 20
 
 
 def test_blocks_go_from_header_to_header(tmp_path):
