@@ -9,15 +9,17 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from dataset import plain_rows, spread
-from encoder import Tensors, embed, run_layers
-from model import Model
-from predict import BATCH_TOKENS
 from quantize import quantize, scales
 from tokens import batches, load_tokenizer, pad, windows
+
+if TYPE_CHECKING:
+    from encoder import Tensors
+    from model import Model
 
 # So much of the mean square is added to each column's, that the matrix can be inverted and no single text rules.
 DAMPING = 0.01
@@ -25,6 +27,9 @@ DAMPING = 0.01
 
 def products(model: Model, encoder: Path, texts: list[str]) -> Tensors:
     """By the name of each of the branch's linear maps: the sum over the texts' tokens of `x xᵀ`, x its input."""
+    from encoder import embed, run_layers
+    from predict import BATCH_TOKENS
+
     spec = model.spec
     found: Tensors = {}
     tokenizer = load_tokenizer(encoder)

@@ -51,13 +51,13 @@ async fn a_trace_shows_places_and_scores() {
         inspected["micros"]["total"].as_u64().unwrap() > 0,
         "{trace}"
     );
-    for question in ["jailbreak", "pii"] {
+    for (question, name) in [("jailbreak", "bundle/multilingual"), ("pii", "bundle")] {
         let models = trace["models"].as_array().unwrap();
         let model = models
             .iter()
             .find(|model| model["question"] == question)
             .unwrap();
-        assert_eq!(model["model"], "bundle", "{trace}");
+        assert_eq!(model["model"], name, "{trace}");
         assert!(!model["revision"].as_str().unwrap().is_empty(), "{trace}");
     }
     assert_eq!(stage.arrived(), 0, "nothing goes to a frontend");

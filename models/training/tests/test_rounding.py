@@ -3,11 +3,8 @@
 import numpy as np
 import pytest
 
-pytest.importorskip("jax")
-
-from encoder import HEADS, run_layers  # noqa: E402
-from quantize import quantize_rows, scales  # noqa: E402
-from rounding import round_matrix  # noqa: E402
+from quantize import quantize_rows, scales
+from rounding import round_matrix
 
 
 def inputs(rows: int, columns: int) -> np.ndarray:
@@ -46,6 +43,9 @@ def test_an_input_that_never_comes_does_no_harm():
 
 
 def test_every_linear_map_shows_its_input():
+    pytest.importorskip("jax")
+    from encoder import HEADS, run_layers
+
     random = np.random.default_rng(7)
     hidden, inner = 2 * HEADS, 4 * HEADS
     tensors = {}
