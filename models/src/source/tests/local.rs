@@ -87,7 +87,7 @@ fn a_head_may_stand_on_an_encoder_of_its_own() {
     );
 }
 
-/// What was measured with the others, and vectors that a cache keeps, outlive a new guard.
+/// What was measured with the others, and the vectors of examples that are kept over a reload, outlive a new guard.
 #[test]
 fn a_new_member_changes_nothing_for_the_others() {
     let dir = tempfile::tempdir().unwrap();
