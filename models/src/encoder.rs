@@ -46,6 +46,21 @@ impl Packed {
         })
     }
 
+    /// The same sequences in as many batches as it takes so that none has more than `tokens` tokens, unless it is one
+    /// sequence.
+    pub fn groups(&self, tokens: usize) -> impl Iterator<Item = Self> + '_ {
+        let mut ranges = self.ranges().peekable();
+        std::iter::from_fn(move || {
+            let mut group = Self::default();
+            while let Some(range) = ranges
+                .next_if(|range| group.ids.is_empty() || group.ids.len() + range.len() <= tokens)
+            {
+                group.push(&self.ids[range]);
+            }
+            (!group.ids.is_empty()).then_some(group)
+        })
+    }
+
     /// The number of tokens of the longest sequence.
     #[must_use]
     pub fn longest(&self) -> usize {
@@ -137,4 +152,32 @@ pub trait Encoder: Send + Sync + Debug {
     /// # Errors
     /// [`ModelError::Infer`] when the device fails, or an id is outside the vocabulary.
     fn forward(&self, batch: &Packed, wanted: &[usize]) -> Result<Vec<Output>, ModelError>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_are_whole_sequences_in_order_and_no_larger_than_asked() {
+        let lengths = [3, 4, 1, 9, 2, 2, 8];
+        let mut batch = Packed::default();
+        for (index, length) in lengths.into_iter().enumerate() {
+            batch.push(&vec![index as u32; length]);
+        }
+        let of = |tokens: usize| -> Vec<Vec<usize>> {
+            let groups: Vec<Packed> = batch.groups(tokens).collect();
+            let ids: Vec<u32> = groups
+                .iter()
+                .flat_map(|group| group.ids().to_vec())
+                .collect();
+            assert_eq!(ids, batch.ids(), "{tokens}");
+            let lengths = |group: &Packed| group.ranges().map(|range| range.len()).collect();
+            groups.iter().map(lengths).collect()
+        };
+        assert_eq!(of(8), [vec![3, 4, 1], vec![9], vec![2, 2], vec![8]]);
+        assert_eq!(of(1), lengths.map(|length| vec![length]));
+        assert_eq!(of(29), [lengths.to_vec()]);
+        assert_eq!(Packed::default().groups(8).count(), 0);
+    }
 }

@@ -24,7 +24,7 @@ use crate::ModelError;
 use crate::encoder::{Encoder, HeadInfo, Output, Packed};
 use crate::weights::EncoderWeights;
 use kernel::Isa;
-use scratch::Pool;
+use scratch::{Pool, Scratch};
 use serde::{Deserialize, Serialize};
 use trunk::Trunk;
 
@@ -32,6 +32,10 @@ pub use threads::Threads;
 
 /// Names the instruction set to use.
 const KERNELS: &str = "COMMUTATOR_KERNELS";
+
+/// Tokens of a batch that go through all layers together, for each thread: what one layer leaves for the next then stays
+/// in the second-level cache, while weights are read once for a good many tokens.
+const GROUP: usize = 256;
 
 /// The numbers that weights are multiplied in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -163,6 +167,23 @@ impl NativeEncoder {
         kernel::peak::peak(self.trunk.isa, self.precision, 20)
     }
 
+    /// Each wanted head's numbers for all sequences.
+    fn tables(
+        &self,
+        batch: &Packed,
+        wanted: &[usize],
+        scratch: &mut Scratch,
+    ) -> Result<Vec<Vec<f32>>, ModelError> {
+        let mut tables = vec![Vec::new(); wanted.len()];
+        for group in batch.groups(GROUP * self.threads.count()) {
+            let found = (self.trunk).forward(&self.threads, &group, wanted, scratch)?;
+            for (table, values) in tables.iter_mut().zip(found) {
+                table.extend(values);
+            }
+        }
+        Ok(tables)
+    }
+
     /// The numbers that weights are multiplied in.
     #[must_use]
     pub fn precision(&self) -> Precision {
@@ -182,7 +203,7 @@ impl Encoder for NativeEncoder {
     fn forward(&self, batch: &Packed, wanted: &[usize]) -> Result<Vec<Output>, ModelError> {
         let mut scratch = self.scratch.take();
         self.threads.rouse();
-        let tables = (self.trunk).forward(&self.threads, batch, wanted, &mut scratch);
+        let tables = self.tables(batch, wanted, &mut scratch);
         self.scratch.put(scratch);
         let outputs = tables?.into_iter().zip(wanted).map(|(values, head)| {
             let width = self.heads[*head].width;

@@ -145,8 +145,10 @@ fn a_sequence_gets_what_it_gets_alone() {
     ] {
         let weights = model(sketch, 11);
         let wanted: Vec<usize> = (0..weights.heads.len()).collect();
-        let lengths = [3, 64, 1, 29, 90];
+        // More than go through the layers together, so that there are two groups.
+        let lengths = [3, 64, 1, 29, 90, 80, 17, 85];
         let batch = Random::new(2).batch(VOCABULARY, &lengths);
+        assert!(batch.ids().len() > crate::native::GROUP);
         let best = isas()[0];
         let encoder = encoder(&weights, precision, best);
         let together = encoder.forward(&batch, &wanted).unwrap();
