@@ -61,10 +61,7 @@ impl Located {
     /// What it is called in messages: the reference, and the member's name.
     #[must_use]
     pub fn name(&self) -> String {
-        match &self.member {
-            Some(member) => format!("{}/{member}", self.source),
-            None => self.source.to_string(),
-        }
+        self.source.with_member(self.member.as_deref())
     }
 
     /// The model that has a head: this one without its members, or one of them.

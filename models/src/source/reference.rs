@@ -65,6 +65,15 @@ impl FromStr for Source {
 }
 
 impl Source {
+    /// What a model is called in messages and metrics: the reference, and behind a slash the bundle's part where it is
+    /// one.
+    pub(crate) fn with_member(&self, member: Option<&str>) -> String {
+        match member {
+            Some(member) => format!("{self}/{member}"),
+            None => self.to_string(),
+        }
+    }
+
     fn of(kind: &str, value: Option<&str>, text: &str) -> Result<Self, ReferenceError> {
         match (kind, value) {
             ("bundle", None) => Ok(Self::Bundle { head: None }),

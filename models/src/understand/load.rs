@@ -45,10 +45,7 @@ impl LoadedModel {
     /// What it is called: the source, and behind a slash the bundle's part.
     #[must_use]
     pub fn name(&self) -> String {
-        match &self.member {
-            Some(member) => format!("{}/{member}", self.source),
-            None => self.source.to_string(),
-        }
+        self.source.with_member(self.member.as_deref())
     }
 }
 
@@ -231,10 +228,10 @@ impl Loader<'_> {
         let tokenizer = tokenizer(question, &read.tokenizer)?;
         let engine = Engine::new(EngineParts {
             model: match source {
-                Source::Bundle { .. } => match &located.member {
-                    Some(member) => format!("bundle/{member}"),
-                    None => "bundle".to_owned(),
-                },
+                // All heads of it are one model to the metrics, whichever of them was asked for.
+                Source::Bundle { .. } => {
+                    Source::Bundle { head: None }.with_member(located.member.as_deref())
+                }
                 _ => question.word().to_owned(),
             },
             encoder,
