@@ -13,6 +13,7 @@
 //! it read and how many bytes it did not.
 
 mod adopt;
+mod again;
 mod answer;
 mod cache;
 mod combine;
@@ -26,6 +27,7 @@ mod pieces;
 mod queue;
 mod running;
 mod shared;
+mod suspects;
 mod tags;
 mod tokenizing;
 mod tokens;
@@ -50,6 +52,7 @@ pub use options::{
     BatchOptions, CacheOptions, Combine, EngineOptions, HeadOptions, QueueOptions, TextOptions,
     ThreadOptions, WindowOptions,
 };
+pub use suspects::Suspect;
 
 pub(crate) use adopt::attacks;
 use cache::Cache;

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! text -> normalised text ----> one pass a trunk: domain, pii (and the embedding, where wanted); jailbreak
+//!                              (in a long text, what looks like an attack is read again)
 //!      -> hidden texts (decoded, de-spaced, ...) -> jailbreak again; the worst counts
 //!      -> rules: structured data and secrets, checked by their checksums ----> merged with the model's pieces
 //! ```
@@ -20,7 +21,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::engine::{Analysis, Answer, Engine, Request};
+use crate::engine::{Analysis, Answer, Engine, HeadResult, Request};
 use crate::normalize::{self, Limits, Normalized};
 use crate::rules::Rules;
 use crate::{ModelError, Score, Span, Timing};
@@ -192,11 +193,15 @@ impl Understanding {
             unread_bytes: answers.unread_bytes,
             ..Inspection::default()
         };
-        for (question, answer) in answers.items {
-            match (question, answer) {
+        for (question, result) in answers.items {
+            match (question, result.answer.clone()) {
                 (Question::Domain, Answer::Classes(scores)) => inspection.domain = Some(scores),
                 (Question::Jailbreak, Answer::Classes(scores)) => {
-                    let plain = attack::probability(&scores, &self.attack_labels);
+                    let first = attack::probability(&scores, &self.attack_labels);
+                    let read = &prepared.normalized.text;
+                    let Place { engine, head } = &self.jailbreak;
+                    let again = engine.look_again(read, *head, &result, deadline).await;
+                    let plain = again.unwrap_or(first).clamp(0.0, 1.0);
                     inspection.jailbreak = Some(attack::worst(plain, &prepared.hidden, &hidden));
                 }
                 (Question::Pii, Answer::Spans(spans)) => {
@@ -334,7 +339,7 @@ fn labels(place: &Place) -> &[String] {
 /// What the engines said.
 #[derive(Debug, Default)]
 struct Answers {
-    items: Vec<(Question, Answer)>,
+    items: Vec<(Question, Arc<HeadResult>)>,
     windows: usize,
     unread_bytes: usize,
     timing: Timing,
@@ -345,7 +350,7 @@ impl Answers {
         for (question, result) in questions.into_iter().zip(analysis.results) {
             self.windows = self.windows.max(result.windows);
             self.unread_bytes = self.unread_bytes.max(result.unread_bytes);
-            self.items.push((question, result.answer.clone()));
+            self.items.push((question, result));
         }
         let total = |timing: &Timing| timing.tokenize + timing.queue + timing.compute;
         if total(&analysis.timing) > total(&self.timing) {

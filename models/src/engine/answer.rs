@@ -1,8 +1,10 @@
 //! What the engine says about a text.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::suspects::Suspect;
 use crate::{Score, Span, Timing};
 
 /// A text and what to find out about it.
@@ -34,6 +36,9 @@ pub struct HeadResult {
     pub windows: usize,
     /// Bytes at the text's end that it did not read, because the text has more windows than `max_windows`.
     pub unread_bytes: usize,
+    /// The windows in which what [`Combine::Max`](super::Combine::Max) looks for is most likely, at most five, the
+    /// worst first; empty for other heads, and for a text of one window.
+    pub suspects: Vec<Suspect>,
 }
 
 /// A head's result.
@@ -61,6 +66,10 @@ impl HeadResult {
                 .sum::<usize>(),
             Answer::Vector(vector) => vector.len() * size_of::<f32>(),
         };
-        size_of::<Self>() + inside
+        let suspects = self
+            .suspects
+            .iter()
+            .map(|suspect| size_of::<Suspect>() + suspect.around.len() * size_of::<Range<usize>>());
+        size_of::<Self>() + inside + suspects.sum::<usize>()
     }
 }

@@ -103,6 +103,7 @@ mod tests {
             answer: Answer::Vector(vec![0.5; width]),
             windows: 1,
             unread_bytes: 0,
+            suspects: Vec::new(),
         })
     }
 

@@ -49,13 +49,18 @@ pub(crate) fn max(head: &Head, columns: &[usize], rows: &[&[f32]]) -> Vec<f32> {
     let mut one = Vec::new();
     for row in rows {
         probabilities(row, head.temperature, &mut one);
-        let sum: f32 = columns.iter().map(|column| one[*column]).sum();
+        let sum = sum(&one, columns);
         if sum > highest {
             highest = sum;
             best.clone_from(&one);
         }
     }
     best
+}
+
+/// The probability of `columns` together.
+pub(crate) fn sum(probabilities: &[f32], columns: &[usize]) -> f32 {
+    columns.iter().map(|column| probabilities[*column]).sum()
 }
 
 /// The mean of the windows' vectors, brought back to length 1.

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 
+mod again;
 mod answers;
 mod failures;
 mod fake_encoder;

@@ -10,6 +10,7 @@ use super::answer::{Answer, HeadResult};
 use super::combine;
 use super::flight::Flight;
 use super::head::{Head, HeadSet, Kind};
+use super::suspects::{Suspect, suspects};
 use super::tokens::Tokens;
 use super::windows::Window;
 use crate::ModelError;
@@ -139,6 +140,7 @@ impl Work {
                     answer: self.answer(head, &group.windows, &rows),
                     windows: group.windows.len(),
                     unread_bytes: self.unread(&group.windows),
+                    suspects: self.suspects(head, &group.windows, &rows),
                 };
                 results.push((index, result));
             }
@@ -157,6 +159,14 @@ impl Work {
                 let tokens = rows.iter().flat_map(|rows| rows.chunks_exact(width));
                 Answer::Spans(tags.find(&self.flight.text, &self.tokens, tokens, head.temperature))
             }
+        }
+    }
+
+    fn suspects(&self, head: &Head, windows: &[Window], rows: &[&[f32]]) -> Vec<Suspect> {
+        let text = (&*self.flight.text, &self.tokens);
+        match &head.kind {
+            Kind::Max(columns) => suspects(head, columns, windows, rows, text),
+            _ => Vec::new(),
         }
     }
 
