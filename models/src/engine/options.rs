@@ -221,6 +221,8 @@ pub enum Combine {
     /// The mean of the windows' probabilities, each counted with the tokens that it is the best window for: for
     /// subjects.
     Mean,
-    /// The window in which these labels together are the most probable: for guards, where one bad passage is enough.
+    /// The window in which these labels together are the most probable: for guards, where one bad passage is enough. Of
+    /// a text of more than four windows `jailbreak` reads a suspicious one again a little before and behind, and takes
+    /// the mean of the log-odds: a guard's mistakes hang on where a window happens to begin.
     Max(Vec<String>),
 }
