@@ -22,7 +22,7 @@ const BELIEVED: usize = 4;
 const SUSPICIOUS: f32 = 0.3;
 
 /// At most so many windows are looked at again; where there are more, the text is suspicious all over.
-const LOOKS: usize = 4;
+pub(crate) const LOOKS: usize = 4;
 
 /// Probabilities are taken as this far from 0 and 1 at least, so that no single one outweighs all others.
 const DOUBT: f32 = 1e-4;

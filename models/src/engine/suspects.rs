@@ -2,10 +2,11 @@
 
 use std::ops::Range;
 
+use super::again::LOOKS;
+use super::combine;
 use super::head::Head;
 use super::tokens::Tokens;
 use super::windows::Window;
-use crate::engine::combine;
 
 /// A window of several in which the labels of [`Combine::Max`](super::Combine::Max) are likely.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,8 +17,9 @@ pub struct Suspect {
     pub around: Vec<Range<usize>>,
 }
 
-/// So many windows are kept, the most suspicious first.
-pub(crate) const KEPT: usize = 5;
+/// So many windows are kept, the most suspicious first: those that are looked at again, and the next, which then may be
+/// the worst.
+const KEPT: usize = LOOKS + 1;
 
 /// Where a piece begins that lies around a window, in sixteenths of a window from the window's begin.
 const SHIFTS: [isize; 4] = [-6, -3, 3, 6];
