@@ -10,8 +10,7 @@ use std::time::Instant;
 use futures::future::{join_all, try_join_all};
 
 use super::Engine;
-use super::answer::{Analysis, Answer, HeadResult, Request};
-use super::head::Kind;
+use super::answer::{Analysis, HeadResult, Request};
 use super::suspects::Suspect;
 use crate::ModelError;
 
@@ -79,27 +78,15 @@ impl Engine {
             })
         });
         let analyses = try_join_all(pieces).await?;
-        let around = analyses.iter().map(|analysis| self.worst(head, analysis));
+        let around = analyses.iter().map(worst);
         Ok(together(std::iter::once(suspect.score).chain(around)))
     }
+}
 
-    /// The probability of the labels that the head is combined by, in an analysis for it alone.
-    fn worst(&self, head: usize, analysis: &Analysis) -> f32 {
-        let (Some(head), Some(result)) = (self.shared.heads.get(head), analysis.results.first())
-        else {
-            return 0.0;
-        };
-        let (Kind::Max(columns), Answer::Classes(scores)) = (&head.kind, &result.answer) else {
-            return 0.0;
-        };
-        let wanted = |label: &str| {
-            columns
-                .iter()
-                .any(|column| head.info.labels[*column] == label)
-        };
-        let wanted = scores.iter().filter(|score| wanted(&score.label));
-        wanted.map(|score| score.score).sum()
-    }
+/// The score of the worst window in an analysis for one head.
+fn worst(analysis: &Analysis) -> f32 {
+    let suspects = analysis.results.iter().flat_map(|head| &head.suspects);
+    suspects.map(|suspect| suspect.score).fold(0.0, f32::max)
 }
 
 /// The probability whose log-odds are the mean of theirs.

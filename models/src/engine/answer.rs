@@ -37,7 +37,7 @@ pub struct HeadResult {
     /// Bytes at the text's end that it did not read, because the text has more windows than `max_windows`.
     pub unread_bytes: usize,
     /// The windows in which what [`Combine::Max`](super::Combine::Max) looks for is most likely, at most five, the
-    /// worst first; empty for other heads, and for a text of one window.
+    /// worst first; empty for other heads.
     pub suspects: Vec<Suspect>,
 }
 

@@ -98,27 +98,11 @@ pub(crate) fn scores(labels: &[String], probabilities: &[f32]) -> Vec<Score> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::encoder::{HeadInfo, Task};
-    use crate::engine::head::tests_support::head;
-    use crate::engine::options::{Combine, HeadOptions};
+    use crate::engine::head::tests_support::labelled;
+    use crate::engine::options::Combine;
 
     fn windows() -> Vec<Window> {
         crate::engine::windows::cut(40, 30, 0, 9)
-    }
-
-    fn labelled(combine: Combine, temperature: f32) -> Head {
-        let info = HeadInfo {
-            name: "h".to_owned(),
-            task: Task::Sequence,
-            labels: vec!["good".to_owned(), "bad".to_owned()],
-            width: 2,
-        };
-        let options = HeadOptions {
-            combine,
-            temperature,
-            ..HeadOptions::default()
-        };
-        head(&info, &options)
     }
 
     #[test]

@@ -200,4 +200,20 @@ pub(crate) mod tests_support {
     pub(crate) fn head(info: &HeadInfo, options: &HeadOptions) -> Head {
         one(info, options, 2, 512).unwrap()
     }
+
+    /// One that tells `good` from `bad`.
+    pub(crate) fn labelled(combine: Combine, temperature: f32) -> Head {
+        let info = HeadInfo {
+            name: "h".to_owned(),
+            task: Task::Sequence,
+            labels: vec!["good".to_owned(), "bad".to_owned()],
+            width: 2,
+        };
+        let options = HeadOptions {
+            combine,
+            temperature,
+            ..HeadOptions::default()
+        };
+        head(&info, &options)
+    }
 }

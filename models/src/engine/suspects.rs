@@ -1,4 +1,4 @@
-//! Windows of a long text in which a guard sees what it looks for, and where to look again.
+//! The windows of a text in which a guard sees most of what it looks for, and where to look again.
 
 use std::ops::Range;
 
@@ -8,12 +8,13 @@ use super::head::Head;
 use super::tokens::Tokens;
 use super::windows::Window;
 
-/// A window of several in which the labels of [`Combine::Max`](super::Combine::Max) are likely.
+/// A window, as suspicious as the labels of [`Combine::Max`](super::Combine::Max) are likely there.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Suspect {
     /// The probability of those labels together.
     pub score: f32,
-    /// Pieces of the text that lie a little before and behind, in bytes; each fits into one window.
+    /// Pieces of the text that lie a little before and behind, in bytes; each fits into one window. None where that is
+    /// the whole text.
     pub around: Vec<Range<usize>>,
 }
 
@@ -27,7 +28,7 @@ const SHIFTS: [isize; 4] = [-6, -3, 3, 6];
 /// Tokens that a piece has less than a window: cut out of its text, it may have a few more than within it.
 const SLACK: usize = 4;
 
-/// The most suspicious windows of a text of several; none of a text of one.
+/// The most suspicious windows of a text, the worst first.
 pub(crate) fn suspects(
     head: &Head,
     columns: &[usize],
@@ -35,9 +36,6 @@ pub(crate) fn suspects(
     rows: &[&[f32]],
     (text, tokens): (&str, &Tokens),
 ) -> Vec<Suspect> {
-    if windows.len() < 2 {
-        return Vec::new();
-    }
     let mut one = Vec::new();
     let scored = windows.iter().zip(rows).map(|(window, row)| {
         combine::probabilities(row, head.temperature, &mut one);
@@ -54,6 +52,9 @@ pub(crate) fn suspects(
 }
 
 fn around(window: &Window, windows: &[Window], text: &str, tokens: &Tokens) -> Vec<Range<usize>> {
+    if windows.len() < 2 {
+        return Vec::new();
+    }
     // The last window may be shorter than the others.
     let size = windows.first().map_or(0, |first| first.tokens.len());
     let length = size.saturating_sub(SLACK).max(1);
@@ -73,23 +74,12 @@ fn around(window: &Window, windows: &[Window], text: &str, tokens: &Tokens) -> V
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::encoder::{HeadInfo, Task};
-    use crate::engine::head::tests_support::head;
-    use crate::engine::options::{Combine, HeadOptions};
+    use crate::engine::head::tests_support::labelled;
+    use crate::engine::options::Combine;
     use crate::engine::windows;
 
     fn guard() -> Head {
-        let info = HeadInfo {
-            name: "h".to_owned(),
-            task: Task::Sequence,
-            labels: vec!["good".to_owned(), "bad".to_owned()],
-            width: 2,
-        };
-        let options = HeadOptions {
-            combine: Combine::Max(vec!["bad".to_owned()]),
-            ..HeadOptions::default()
-        };
-        head(&info, &options)
+        labelled(Combine::Max(vec!["bad".to_owned()]), 1.0)
     }
 
     /// A text of one letter a token.
@@ -131,9 +121,8 @@ mod tests {
         let (text, tokens) = letters(20);
         let windows = windows::cut(20, 64, 16, 99);
         let rows: [&[f32]; 1] = [&[0.0, 9.0]];
-        assert_eq!(
-            suspects(&guard(), &[1], &windows, &rows, (&text, &tokens)),
-            []
-        );
+        let found = suspects(&guard(), &[1], &windows, &rows, (&text, &tokens));
+        assert_eq!(found.len(), 1);
+        assert!(found[0].score > 0.99 && found[0].around.is_empty());
     }
 }
